@@ -1,0 +1,260 @@
+"""The run tables: what a run, modelled or live, leaves behind, as Arrow schemas.
+
+Decides the names, types and units of every column; leaves their contents to the world that writes them. One folder a
+run, one Parquet file a table, `manifest.json` beside them. Rules that hold in this file:
+- every time is in *run seconds* since the run's epoch (see ClockSpec: live, a wall second);
+- ids are the scenario's (order_id is the trace's intent_id), so that two runs of one trace can be joined;
+- money is integer fen; a mark that was never reached is null.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+MARKS = (
+    "intended",
+    "sent",
+    "accepted",
+    "paid",
+    "committed",
+    "published",
+    "claimed",
+    "rendered",
+    "delivered_to_printer",
+    "printed",
+)
+"""Marks of the order-to-print path, in order; a stage's latency is the difference of two of them."""
+
+LIFE_MARKS = ("cooking", "ready", "picked_up", "delivered")
+"""Marks of the rest of a takeout order's life (A13)."""
+
+
+def _f(name: str, kind: pa.DataType, *, null: bool = False) -> pa.Field:
+    return pa.field(name, kind, null)
+
+
+_LINE = pa.struct(
+    [
+        pa.field("dish_id", pa.int32(), False),
+        pa.field("name", pa.string(), False),
+        pa.field("qty", pa.int32(), False),
+        pa.field("unit_fen", pa.int64(), False),
+    ]
+)
+_PAPER_LINE = pa.struct([pa.field("name", pa.string(), False), pa.field("qty", pa.int32(), False)])
+
+i32, i64, f64, s, b = pa.int32(), pa.int64(), pa.float64(), pa.string(), pa.bool_()
+
+TABLES: dict[str, pa.Schema] = {
+    # One row an intent, whatever became of it.
+    "orders": pa.schema(
+        [
+            _f("order_id", i64),
+            _f("kind", s),  # order | deal
+            _f("order_no", s, null=True),  # what stands on the ticket; null if the platform never took the order
+            _f("user_id", i32),
+            _f("segment", s),
+            _f("merchant_id", i32),
+            _f("rider_id", i32, null=True),
+            _f("state", s),  # o2o_domain.orders.OrderState, or "lost" (no answer) or "not_sent" (run interrupted)
+            _f("terminal", b),  # the state is terminal; otherwise the order counts as unfinished at the horizon
+            _f("reason", s, null=True),  # why it was refused, rejected, closed or cancelled
+            _f("items", pa.list_(_LINE)),
+            _f("items_fen", i64),
+            _f("discount_fen", i64),
+            _f("delivery_fee_fen", i64),
+            _f("total_fen", i64),  # items - discount + delivery fee
+            _f("paid_fen", i64),
+            _f("refunded_fen", i64),
+            _f("coupon_code", s, null=True),  # the coupon really used
+            _f("coupon_refused", s, null=True),  # reasons why the coupon asked for was not applied
+            *[_f(mark, f64, null=mark != "intended") for mark in MARKS],
+            *[_f(mark, f64, null=True) for mark in LIFE_MARKS],
+            _f("assigned", f64, null=True),
+            _f("closed", f64, null=True),  # when the terminal state was reached
+            _f("promised", f64, null=True),  # run seconds by which delivery was promised
+            _f("drop_lat", f64),
+            _f("drop_lng", f64),
+            _f("stars", pa.int8()),  # 0: no review
+        ]
+    ),
+    # One row a request sent to the platform (live: HTTP; model: a call of an actor or user).
+    "requests": pa.schema(
+        [
+            _f("request_id", i64),
+            _f("order_id", i64, null=True),
+            _f("actor", s),  # user | merchant | rider | bd | setup
+            _f("name", s),  # e.g. "POST /orders"
+            _f("intended", f64),
+            _f("sent", f64),
+            _f("ended", f64, null=True),
+            _f("status", i32),  # HTTP status; 0: no answer
+            _f("ok", b),
+            _f("error", s, null=True),
+        ]
+    ),
+    # One row a ticket as the platform sees it.
+    "tickets": pa.schema(
+        [
+            _f("ticket_id", i64),
+            _f("order_id", i64),
+            _f("merchant_id", i32),
+            _f("printer_id", i32),
+            _f("copy_no", i32),  # 1: first copy; 2..: reprint
+            _f("state", s),  # o2o_domain.tickets.TicketState
+            _f("code", s, null=True),
+            _f("attempts", i32),
+            _f("queued", f64),
+            _f("claimed", f64, null=True),
+            _f("rendered", f64, null=True),
+            _f("delivered_to_printer", f64, null=True),
+            _f("printed", f64, null=True),
+            _f("escalation", s, null=True),  # app | sms | phone: the highest step reached
+        ]
+    ),
+    # One row a piece of paper as the printer saw it, parsed back.
+    "receipts": pa.schema(
+        [
+            _f("receipt_id", i64),
+            _f("printer_id", i32),
+            _f("printed", f64),
+            _f("order_no", s, null=True),
+            _f("copy_no", i32, null=True),
+            _f("complete", b),  # cut reached and every part of the ticket found
+            _f("lines", pa.list_(_PAPER_LINE)),
+            _f("total_fen", i64, null=True),
+            _f("length_mm", f64),
+            _f("text", s),
+        ]
+    ),
+    # Both sides of each payment.
+    "payments": pa.schema(
+        [
+            _f("payment_id", i64),
+            _f("order_id", i64),
+            _f("amount_fen", i64),
+            _f("state", s),  # o2o_domain.payments.PaymentState, the platform's view
+            _f("requested", f64),
+            _f("confirmed", f64, null=True),
+            _f("callback", f64, null=True),
+            _f("provider_state", s, null=True),  # the provider's view; null: it never heard of it
+            _f("provider_fen", i64, null=True),
+            _f("provider_refunded_fen", i64, null=True),
+        ]
+    ),
+    # Double entry: within a transaction the amounts sum to 0 (debit positive).
+    "ledger": pa.schema(
+        [
+            _f("entry_id", i64),
+            _f("txn_id", i64),
+            _f("order_id", i64, null=True),
+            _f("at", f64),
+            _f("reason", s),
+            _f("account", s),
+            _f("amount_fen", i64),
+        ]
+    ),
+    "stock": pa.schema(
+        [
+            _f("dish_id", i32),
+            _f("merchant_id", i32),
+            _f("initial", i64),
+            _f("reserved", i64),  # pieces ever taken by orders
+            _f("returned", i64),  # pieces given back by closed, rejected or cancelled orders
+            _f("level", i64),
+            _f("min_level", i64),
+        ]
+    ),
+    "coupons": pa.schema(
+        [
+            _f("code", s),
+            _f("budget_fen", i64),
+            _f("committed_fen", i64),  # claims held + redeemed
+            _f("claimed", i64),
+            _f("redeemed", i64),
+            _f("returned", i64),
+            _f("redeemed_fen", i64),
+        ]
+    ),
+    "vouchers": pa.schema(
+        [
+            _f("voucher_id", i64),
+            _f("order_id", i64),
+            _f("deal_id", i32),
+            _f("state", s),  # o2o_domain.deals.VoucherState
+            _f("issued", f64),
+            _f("redeemed", f64, null=True),
+            _f("redemptions", i32),  # times a redemption succeeded: at most 1
+        ]
+    ),
+    "merchants": pa.schema(
+        [
+            _f("merchant_id", i32),
+            _f("name", s),
+            _f("lat", f64),
+            _f("lng", f64),
+            _f("node", i32),
+            _f("slots", i32),
+            _f("orders", i64),
+            _f("busy_s", f64),  # slot-seconds of cooking, run seconds
+            _f("max_queue", i32),
+        ]
+    ),
+    "riders": pa.schema(
+        [
+            _f("rider_id", i32),
+            _f("vehicle", s),
+            _f("on", f64),
+            _f("off", f64),
+            _f("orders", i64),
+            _f("driving_s", f64),
+            _f("service_s", f64),
+            _f("distance_m", f64),
+        ]
+    ),
+    "leads": pa.schema(
+        [
+            _f("lead_id", i32),
+            _f("source", s),
+            _f("stage", s),  # o2o_domain.leads.LeadStage
+            _f("owner", i32, null=True),  # BD, null in the public pool
+            _f("claims", i32),
+            _f("drops", i32),
+            _f("visits", i32),
+            _f("created", f64),
+            _f("signed", f64, null=True),
+            _f("private_s", f64),  # time spent in private pools
+            _f("idle_s", f64),  # time in a private pool beyond the first 7 days without a visit
+        ]
+    ),
+    # Append-only history of what happened to each lead (C1).
+    "lead_events": pa.schema(
+        [
+            _f("event_id", i64),
+            _f("lead_id", i32),
+            _f("at", f64),
+            _f("what", s),  # created claimed visited signed dropped extended assigned released
+            _f("actor", i32, null=True),
+            _f("owner", i32, null=True),  # after the event
+            _f("owned", i32),  # leads the owner (or previous owner) holds after the event
+            _f("reason", s, null=True),
+        ]
+    ),
+    "visits": pa.schema(
+        [
+            _f("visit_id", i64),
+            _f("lead_id", i32),
+            _f("bd_id", i32),
+            _f("at", f64),
+            _f("travel_s", f64),
+            _f("signed", b),
+        ]
+    ),
+    # Time series in long form: queue lengths, work in progress, lateness, arrivals.
+    "samples": pa.schema([_f("at", f64), _f("metric", s), _f("value", f64)]),
+    # Road segments for the map.
+    "roads": pa.schema([_f("lat1", f64), _f("lng1", f64), _f("lat2", f64), _f("lng2", f64), _f("rank", pa.int8())]),
+    # Inputs and outputs of the rules that were called, as JSON, for parity tests (written on request).
+    "decisions": pa.schema([_f("seq", i64), _f("at", f64), _f("rule", s), _f("input", s), _f("output", s)]),
+}
+"""Schema of each run table by name."""

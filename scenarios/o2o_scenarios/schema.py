@@ -1,0 +1,321 @@
+"""The scenario: every quantity that a run depends on, as one validated tree of pydantic models.
+
+Decides the names, units, defaults and allowed ranges of the fields. Leaves reading files, `extends:` and `--set` to
+`loader`, and what the figures mean in time to the model (o2o_sim) and the live world (o2o_loadtest).
+
+Rules that hold in this file:
+- a quantity carries its unit in its name (`_s`, `_min`, `_km`, `_m`, `_mm`, `_ms`, `_fen`, `_per_hour`, `_kmh`);
+- money is integer fen (1 yuan = 100 fen);
+- unknown keys are refused, models are frozen, so a scenario can be hashed and shared between processes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+PositiveFloat = Annotated[float, Field(gt=0.0)]
+NonNegativeFloat = Annotated[float, Field(ge=0.0)]
+PositiveInt = Annotated[int, Field(gt=0)]
+NonNegativeInt = Annotated[int, Field(ge=0)]
+MinuteOfDay = Annotated[int, Field(ge=0, le=1440)]
+
+Segment = Literal["work_meal", "family", "social"]
+Vehicle = Literal["motorcycle", "bicycle", "car", "walking"]
+Weather = Literal["clear", "rain", "storm"]
+
+
+class Spec(BaseModel):
+    """Base of every part of a scenario: frozen, and a key that is not known is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ClockSpec(Spec):
+    """When the run starts on the city's day, and how long it lasts.
+
+    A run's clock counts *run seconds* from its epoch. `speed` compresses the city (arrivals, cooking, riding, shifts:
+    k city seconds pass in one run second) but neither the platform nor the printers: that is how one machine puts a
+    city's peak on the order-to-print path. 1.0 is real time.
+    """
+
+    start_min: MinuteOfDay = 660
+    duration_s: PositiveFloat = 7200.0
+    """City seconds during which intents arrive."""
+    drain_s: NonNegativeFloat = 7200.0
+    """City seconds after the last arrival before the horizon; orders still open then are counted as unfinished."""
+    speed: PositiveFloat = 1.0
+
+
+class MerchantsSpec(Spec):
+    """Stores with menus, kitchens of finite capacity, opening hours and a printer each."""
+
+    count: PositiveInt = 200
+    dishes: Annotated[int, Field(ge=1, le=60)] = 12
+    price_min_fen: PositiveInt = 600
+    price_max_fen: PositiveInt = 4800
+    stock_per_dish: NonNegativeInt = 500
+    kitchen_slots_mean: PositiveFloat = 4.0
+    prep_median_s: PositiveFloat = 540.0
+    prep_sigma: NonNegativeFloat = 0.35
+    """Sigma of the log-normal preparation time."""
+    open_min: MinuteOfDay = 540
+    close_min: MinuteOfDay = 1320
+    popularity_exponent: NonNegativeFloat = 0.5
+    """Zipf exponent of the merchants' share of demand; 0 makes all equally popular."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> MerchantsSpec:
+        if self.price_min_fen > self.price_max_fen:
+            raise ValueError("price_min_fen must not exceed price_max_fen")
+        if self.open_min >= self.close_min:
+            raise ValueError("open_min must come before close_min")
+        return self
+
+
+class UsersSpec(Spec):
+    """Consumers with a home and a workplace each (S4): the three segments and their shares."""
+
+    count: PositiveInt = 5000
+    work_meal: Fraction = 0.5
+    family: Fraction = 0.3
+    social: Fraction = 0.2
+
+    @model_validator(mode="after")
+    def _shares(self) -> UsersSpec:
+        if abs(self.work_meal + self.family + self.social - 1.0) > 1e-6:
+            raise ValueError("the shares work_meal + family + social must sum to 1")
+        return self
+
+
+class RidersSpec(Spec):
+    """Riders (couriers): fleet, vehicles, speeds, service times and shifts."""
+
+    count: PositiveInt = 300
+    motorcycle: Fraction = 0.7
+    bicycle: Fraction = 0.3
+    motorcycle_kmh: PositiveFloat = 24.0
+    bicycle_kmh: PositiveFloat = 14.0
+    car_kmh: PositiveFloat = 28.0
+    walking_kmh: PositiveFloat = 4.8
+    shift_h: PositiveFloat = 8.0
+    pickup_s: NonNegativeFloat = 90.0
+    dropoff_s: NonNegativeFloat = 120.0
+
+    @model_validator(mode="after")
+    def _shares(self) -> RidersSpec:
+        if abs(self.motorcycle + self.bicycle - 1.0) > 1e-6:
+            raise ValueError("the shares motorcycle + bicycle must sum to 1")
+        return self
+
+
+class CitySpec(Spec):
+    """The road graph (synthetic, or read from a file) and who lives on it."""
+
+    graph: str | None = None
+    """Path of a GraphML (OSMnx), .osm.pbf file or a folder with nodes.csv and edges.csv; null makes a synthetic city."""
+    nodes: Annotated[int, Field(ge=16, le=100_000)] = 2000
+    extent_km: PositiveFloat = 9.0
+    rivers: Annotated[int, Field(ge=0, le=4)] = 1
+    bridges_per_river: PositiveInt = 5
+    arterial_every: Annotated[int, Field(ge=2)] = 6
+    zones: PositiveInt = 48
+    merchants: MerchantsSpec = MerchantsSpec()
+    users: UsersSpec = UsersSpec()
+    riders: RidersSpec = RidersSpec()
+
+
+class CurveKnot(Spec):
+    """One knot of the piecewise-linear daily curve: the relative demand at a minute of the day."""
+
+    at_min: MinuteOfDay
+    weight: NonNegativeFloat
+
+
+class DemandSpec(Spec):
+    """Non-homogeneous arrivals of intents, or a real day's order file (S5: weather and holiday multipliers)."""
+
+    orders_per_hour: NonNegativeFloat = 3600.0
+    """Mean rate over the arrival window in clear weather on a working day; curve, weather and holiday multiply it."""
+    deals_per_hour: NonNegativeFloat = 0.0
+    curve: tuple[CurveKnot, ...] = ()
+    """Empty means flat. Weights are normalised to mean 1 over the arrival window."""
+    weather: Weather = "clear"
+    rain_multiplier: PositiveFloat = 1.25
+    storm_multiplier: PositiveFloat = 1.5
+    rain_rider_speed: PositiveFloat = 0.85
+    storm_rider_speed: PositiveFloat = 0.65
+    holiday: bool = False
+    holiday_multiplier: PositiveFloat = 1.3
+    coupon_share: Fraction = 0.3
+    """Share of order intents that try to use a coupon of the scenario."""
+    review_share: Fraction = 0.25
+    max_distance_m: PositiveFloat = 5000.0
+    """A user orders from merchants within this straight-line distance of the drop-off."""
+    orders: str | None = None
+    """Folder with a real day (layouts of Rappi's city-days or of Grubhub's mdrplib); replaces generated demand."""
+
+
+class StageSpec(Spec):
+    """Service time of one platform stage: log-normal with this mean and coefficient of variation."""
+
+    mean_ms: NonNegativeFloat
+    cv: NonNegativeFloat = 0.5
+
+
+class PaymentSpec(Spec):
+    """The sandbox payment provider: how long users take, how its callback behaves, how often it refuses."""
+
+    confirm_mean_s: NonNegativeFloat = 0.2
+    callback_mean_s: NonNegativeFloat = 0.1
+    refuse_share: Fraction = 0.005
+    deadline_s: PositiveFloat = 900.0
+
+
+class PlatformSpec(Spec):
+    """The platform as the model sees it: workers and per-stage service times (measured values come by calibration)."""
+
+    workers: PositiveInt = 4
+    dispatchers: PositiveInt = 2
+    accept: StageSpec = StageSpec(mean_ms=8.0)
+    commit: StageSpec = StageSpec(mean_ms=6.0)
+    publish: StageSpec = StageSpec(mean_ms=2.0)
+    claim: StageSpec = StageSpec(mean_ms=2.0)
+    render: StageSpec = StageSpec(mean_ms=2.0)
+    send: StageSpec = StageSpec(mean_ms=3.0)
+    event: StageSpec = StageSpec(mean_ms=5.0)
+    """Any other request of an actor (accept, ready, picked up, delivered, claim, visit)."""
+    payment: PaymentSpec = PaymentSpec()
+
+
+class PrinterFaultsSpec(Spec):
+    """Chance, per ticket, that the printer meets the fault while printing it; repair times are log-normal means."""
+
+    paper_end: Fraction = 0.0
+    offline: Fraction = 0.0
+    lost_ack: Fraction = 0.0
+    repair_mean_s: PositiveFloat = 120.0
+
+
+class PrintingSpec(Spec):
+    """Printers' mechanism and the platform's print policy."""
+
+    width: Literal["58mm", "80mm"] = "80mm"
+    speed_mm_s: PositiveFloat = 200.0
+    roll_mm: PositiveFloat = 50_000.0
+    ack_timeout_s: PositiveFloat = 20.0
+    retry_backoff_s: PositiveFloat = 2.0
+    max_attempts: PositiveInt = 5
+    deadline_s: PositiveFloat = 180.0
+    """A first copy that is not on paper after this time escalates to the merchant's app."""
+    faults: PrinterFaultsSpec = PrinterFaultsSpec()
+
+
+class DispatchSpec(Spec):
+    """Which rider takes an order."""
+
+    rule: Literal["nearest", "least_loaded"] = "nearest"
+    max_radius_m: PositiveFloat = 6000.0
+    patience_s: PositiveFloat = 1800.0
+    """City seconds after which an order without a rider is cancelled and refunded."""
+
+
+class FeesSpec(Spec):
+    """Delivery fee and commission."""
+
+    delivery_base_fen: NonNegativeInt = 300
+    delivery_free_over_fen: NonNegativeInt = 6000
+    delivery_per_km_fen: NonNegativeInt = 100
+    delivery_free_km: NonNegativeFloat = 2.0
+    commission_share: Fraction = 0.1
+
+
+class CouponSpec(Spec):
+    """A spend-and-save coupon with a budget."""
+
+    code: Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[A-Z0-9_]+$")]
+    threshold_fen: NonNegativeInt
+    off_fen: PositiveInt
+    budget_fen: NonNegativeInt
+    per_user: PositiveInt = 1
+    segments: tuple[Segment, ...] = ()
+    """Empty means every segment may use it."""
+
+
+class PoolSpec(Spec):
+    """Public and private pools of leads (C6-C8)."""
+
+    quota: PositiveInt = 40
+    term_days: PositiveInt = 45
+    visit_days: PositiveInt = 15
+    contract_days: PositiveInt = 30
+    extension_days: NonNegativeInt = 15
+    max_extensions: NonNegativeInt = 1
+
+
+class CrmSpec(Spec):
+    """Leads, sales people (BDs) and how they work."""
+
+    leads: NonNegativeInt = 0
+    bds: NonNegativeInt = 0
+    days: PositiveInt = 90
+    visits_per_day: PositiveFloat = 8.0
+    visit_min: PositiveFloat = 35.0
+    work_hours: PositiveFloat = 8.0
+    sign_chance: Fraction = 0.05
+    """Mean chance that a visit ends in a signed contract, for a lead that has not been visited before."""
+    sign_gain_per_visit: Fraction = 0.04
+    sign_heterogeneity: NonNegativeFloat = 0.8
+    new_leads_per_day: NonNegativeFloat = 0.0
+    pool: PoolSpec = PoolSpec()
+
+
+class LoadSpec(Spec):
+    """How `o2o load` replays the scenario against a live platform unless the command line says otherwise."""
+
+    speed: PositiveFloat | None = None
+    """City seconds per wall second; null is `clock.speed`."""
+    lateness_p99_ms: PositiveFloat = 10.0
+    """A run whose generator was later than this at p99 is INVALID."""
+
+
+class SloSpec(Spec):
+    """Service-level objectives that the report's verdict is given against."""
+
+    order_to_print_p95_s: PositiveFloat = 10.0
+    success_share: Fraction = 0.999
+    late_share: Fraction = 0.1
+    """Share of delivered orders later than `promise_min` after intent."""
+    promise_min: PositiveFloat = 45.0
+
+
+class Scenario(Spec):
+    """One story that can be run in the model and against the live platform."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9_]+$")]
+    title: str = ""
+    story: str = ""
+    """What the scenario shows and what to look at."""
+    kind: Literal["city", "pools"] = "city"
+    """`city`: a day of orders; `pools`: weeks of BDs and leads."""
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 7
+    clock: ClockSpec = ClockSpec()
+    city: CitySpec = CitySpec()
+    demand: DemandSpec = DemandSpec()
+    platform: PlatformSpec = PlatformSpec()
+    printing: PrintingSpec = PrintingSpec()
+    dispatch: DispatchSpec = DispatchSpec()
+    fees: FeesSpec = FeesSpec()
+    coupons: tuple[CouponSpec, ...] = ()
+    crm: CrmSpec = CrmSpec()
+    load: LoadSpec = LoadSpec()
+    slo: SloSpec = SloSpec()
+
+    @model_validator(mode="after")
+    def _unique_coupons(self) -> Scenario:
+        codes = [coupon.code for coupon in self.coupons]
+        if len(codes) != len(set(codes)):
+            raise ValueError("coupons: codes must be unique")
+        return self
