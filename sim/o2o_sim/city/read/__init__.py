@@ -1,0 +1,1 @@
+"""Readers of road graphs: one module a file format."""

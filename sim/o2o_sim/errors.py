@@ -1,0 +1,20 @@
+"""The exceptions of o2o_sim. Each message is one clear line for the user: the file, field or figure, and what is allowed.
+
+SimError
+├── CityError      a road graph that cannot be read, or that is of no use
+└── DemandError    an order file that cannot be read, or a demand that cannot be generated
+"""
+
+from __future__ import annotations
+
+
+class SimError(Exception):
+    """The simulation cannot go on with this input."""
+
+
+class CityError(SimError):
+    """The city cannot be built: a graph file is missing, malformed, or not connected."""
+
+
+class DemandError(SimError):
+    """The demand cannot be built: an order file is missing or malformed, or a quantity has no meaning here."""
