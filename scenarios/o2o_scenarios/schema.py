@@ -30,7 +30,7 @@ Weather = Literal["clear", "rain", "storm"]
 class Spec(BaseModel):
     """Base of every part of a scenario: frozen, and a key that is not known is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ClockSpec(Spec):
@@ -115,7 +115,7 @@ class CitySpec(Spec):
     """The road graph (synthetic, or read from a file) and who lives on it."""
 
     graph: str | None = None
-    """Path of a GraphML (OSMnx), .osm.pbf file or a folder with nodes.csv and edges.csv; null makes a synthetic city."""
+    """GraphML (OSMnx) or .osm.pbf file, or a folder with nodes.csv and edges.csv; null makes a synthetic city."""
     nodes: Annotated[int, Field(ge=16, le=100_000)] = 2000
     extent_km: PositiveFloat = 9.0
     rivers: Annotated[int, Field(ge=0, le=4)] = 1
