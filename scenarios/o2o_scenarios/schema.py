@@ -269,6 +269,22 @@ class CrmSpec(Spec):
     sign_gain_per_visit: Fraction = 0.04
     sign_heterogeneity: NonNegativeFloat = 0.8
     new_leads_per_day: NonNegativeFloat = 0.0
+    bd_kmh: PositiveFloat = 20.0
+    """Speed of a BD's vehicle on the road graph."""
+    revisit_days: NonNegativeFloat = 5.0
+    """A key person receives the same BD again after this many days at the earliest."""
+    interest_half_life_days: PositiveFloat = 10.0
+    """What earlier visits gained halves with each such span without a visit."""
+    freshness_half_life_days: PositiveFloat = 120.0
+    """The chance to sign halves with each such span since the lead appeared (rivals, closures)."""
+    hoarding: Fraction = 1.0
+    """Share of the free quota beyond his day's work that a BD claims ahead; 1 fills the quota whenever he can."""
+    defend_days: NonNegativeFloat = 2.0
+    """A BD visits a lead merely to keep it when the rule on visits would take it within this many days."""
+    extend_share: Fraction = 0.5
+    """Share of the warm leads about to lose their term or contract clock that a BD extends (C8)."""
+    assignments_per_week: NonNegativeFloat = 2.0
+    """Leads a week that each manager moves from a BD who lets them lie to one with room (C8)."""
     pool: PoolSpec = PoolSpec()
 
 
