@@ -1,0 +1,57 @@
+"""What a feature is given: settings, clock, database, stream, background tasks, and the seams between features.
+
+Decides the seams. A feature never reaches into another's routes; where one must act inside another's unit of work it
+hangs a function here at `register`:
+- `paid[kind]`, `closed[kind]`: called by payments within the paying / closing unit, so that a vertical ("order",
+  "deal") can do its part (voucher, stock) in the same transaction;
+- `exports[table]`: rows of a run table as plain dicts, for /admin/export;
+- `on_start`: awaited before the platform is ready, for recovery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI
+from sqlalchemy import Connection
+from starlette.requests import Request
+
+from o2o_platform.kit.background import Background
+from o2o_platform.kit.clock import Clock
+from o2o_platform.kit.database import Database
+from o2o_platform.kit.stream import Stream
+from o2o_platform.settings import Settings
+
+OrderRow = Any
+"""A row of the table `orders` (SQLAlchemy Row: attributes are columns)."""
+OrderHook = Callable[[Connection, OrderRow, float], None]
+"""fn(conn, order row as it was before the step, now)."""
+
+
+@dataclass(slots=True)
+class Context:
+    """One per app; found again as `app.state.ctx` or `context(request)`."""
+
+    settings: Settings
+    clock: Clock
+    db: Database
+    stream: Stream
+    background: Background
+    paid: dict[str, OrderHook] = field(default_factory=dict)
+    closed: dict[str, OrderHook] = field(default_factory=dict)
+    exports: dict[str, Callable[[Connection], Iterable[dict[str, Any]]]] = field(default_factory=dict)
+    on_start: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+
+def context(request: Request) -> Context:
+    """The context of the app that serves this request (also usable as a FastAPI dependency)."""
+    ctx: Context = request.app.state.ctx
+    return ctx
+
+
+def context_of(app: FastAPI) -> Context:
+    """The context of an app."""
+    ctx: Context = app.state.ctx
+    return ctx

@@ -1,0 +1,103 @@
+"""Every setting of the platform, read once in the composition root.
+
+Decides names, units and defaults. Leaves what they mean to the features; features get them by `ctx.settings`, nobody
+reads the environment. Durations are seconds on the platform's clock: whoever compresses time (a load run at speed k)
+divides `dispatch_patience_s` before he passes it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+
+from o2o_platform.errors import PlatformError
+
+
+def _secret() -> str:
+    return secrets.token_hex(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """See the module. `from_env` reads O2O_<NAME IN CAPITALS> for each field."""
+
+    database_url: str = "sqlite:///o2o.db"
+    durable: bool = True
+    """False switches synchronous=OFF: for tests only, a crash of the machine may lose what was acknowledged."""
+    readers: int = 2
+
+    jwt_secret: str = field(default_factory=_secret, repr=False)
+    token_ttl_s: float = 7 * 86400.0
+    admin_password: str = field(default="", repr=False)
+    """Password of the bootstrap admin `admin`; empty: one is made up and printed at start-up."""
+
+    public_url: str = "http://127.0.0.1:8000"
+    """Where the payment provider reaches this platform."""
+    provider_url: str = "http://127.0.0.1:8001"
+    """Where users pay and refunds are asked for."""
+    provider_secret: str = field(default_factory=_secret, repr=False)
+    """Shared with the payment provider: signs pay_url and callbacks (HMAC-SHA256)."""
+    payment_deadline_s: float = 900.0
+    """An order that is not paid by then is closed; stock and coupon go back."""
+    timezone_offset_s: int = 8 * 3600
+    """Of the city's clock from UTC, for opening hours and the time on the ticket."""
+    enforce_hours: bool = True
+    """False takes orders at any hour: a compressed or night-time run sets its own opening hours."""
+    sweep_interval_s: float = 0.5
+    """How often deadlines (unpaid orders, patience, tickets, pools) are looked for."""
+
+    print_max_attempts: int = 5
+    print_backoff_s: float = 2.0
+    print_ack_timeout_s: float = 20.0
+    print_deadline_s: float = 180.0
+    print_connect_timeout_s: float = 3.0
+    print_status_timeout_s: float = 2.0
+    print_idle_s: float = 60.0
+    """A printer's connection is closed after this time without a ticket."""
+
+    dispatch_rule: str = "nearest"
+    dispatch_max_radius_m: float = 6000.0
+    dispatch_patience_s: float = 1800.0
+    """An accepted order that has no rider after this time is cancelled and refunded."""
+
+    delivery_base_fen: int = 300
+    delivery_free_over_fen: int = 6000
+    delivery_per_km_fen: int = 100
+    delivery_free_km: float = 2.0
+    commission_share: float = 0.1
+    promise_s: float = 2700.0
+    """Delivery is promised this long after the order was placed."""
+
+    pool_quota: int = 40
+    pool_term_days: int = 45
+    pool_visit_days: int = 15
+    pool_contract_days: int = 30
+    pool_extension_days: int = 15
+    pool_max_extensions: int = 1
+    pool_extension_resets: str = "term"
+    pool_recycle_interval_s: float = 60.0
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
+        """Settings from O2O_* variables over the defaults. Raises PlatformError naming a value that does not parse."""
+        given: dict[str, object] = {}
+        defaults = cls()
+        for item in fields(cls):
+            name = f"O2O_{item.name.upper()}"
+            if name in env:
+                given[item.name] = _parse(name, env[name], type(getattr(defaults, item.name)))
+        return replace(defaults, **given)  # type: ignore[arg-type]
+
+
+def _parse(name: str, text: str, kind: type) -> object:
+    if kind is bool:
+        if text.lower() not in {"0", "1", "true", "false", "yes", "no"}:
+            raise PlatformError("bad_setting", f"{name}={text}: must be one of 0, 1, true, false, yes, no")
+        return text.lower() in {"1", "true", "yes"}
+    try:
+        value: object = kind(text)
+    except ValueError:
+        raise PlatformError("bad_setting", f"{name}={text}: must be {kind.__name__}") from None
+    return value
