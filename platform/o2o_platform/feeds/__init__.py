@@ -1,0 +1,1 @@
+"""Feeds: what happened, as server-sent events that can be resumed (W9)."""

@@ -1,0 +1,1 @@
+"""Orders: taking them, and the steps of their life (A13)."""
