@@ -1,4 +1,4 @@
-"""The exceptions of o2o_sim. Each message is one clear line for the user: the file, field or figure, and what is allowed.
+"""The exceptions of o2o_sim. A message is one clear line for the user: file, field or figure, and what is allowed.
 
 SimError
 ├── CityError      a road graph that cannot be read, or that is of no use

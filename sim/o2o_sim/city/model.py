@@ -76,9 +76,9 @@ class Dish:
 
 @dataclass(frozen=True, slots=True)
 class Merchant:
-    """A store with a menu, a kitchen of `slots` orders at a time, opening hours and a printer (printer_id = merchant_id).
+    """A store with a menu, a kitchen of `slots` orders at a time, opening hours and a printer.
 
-    `weight` is its share of the city's demand (the weights sum to 1).
+    The printer's id is the merchant's. `weight` is its share of the city's demand (the weights sum to 1).
     """
 
     merchant_id: int
@@ -145,7 +145,7 @@ class Lead:
 
 @dataclass(frozen=True, slots=True)
 class Deal:
-    """A group-buy deal of a merchant. `deal_id` = merchant_id * 10 + k; vouchers can be redeemed until `valid_until_s`."""
+    """A group-buy deal of a merchant; `deal_id` = merchant_id * 10 + k. Vouchers are good until `valid_until_s`."""
 
     deal_id: int
     merchant_id: int
