@@ -1,0 +1,71 @@
+"""Reading and writing payments: one per order, requested with the order and settled by callback, deadline or refund."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from o2o_domain.payments import PaymentState
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
+
+from o2o_platform.errors import NotFound
+from o2o_platform.payments.tables import payments
+
+_INSERT = insert(payments).inline()
+_BY_ID = select(payments).where(payments.c.id == bindparam("id"))
+_OF_ORDER = select(payments).where(payments.c.order_id == bindparam("order_id"))
+_CHANGE = update(payments).where(payments.c.id == bindparam("the_id"))
+_OWED = (
+    select(payments)
+    .where(payments.c.refund_wanted.is_not(None), payments.c.refund_done.is_(None))
+    .order_by(payments.c.id)
+)
+
+
+def request_payment(conn: Connection, order_id: int, amount_fen: int, at: float) -> int:
+    """Open the payment of a new order; returns its id."""
+    values = {"order_id": order_id, "amount_fen": amount_fen, "state": PaymentState.REQUESTED.value, "requested": at}
+    return int(conn.execute(_INSERT, {**values, "refund_fen": 0}).lastrowid)
+
+
+def find(conn: Connection, payment_id: int) -> Row[Any]:
+    """The payment. Raises NotFound."""
+    row = conn.execute(_BY_ID, {"id": payment_id}).first()
+    if row is None:
+        raise NotFound("no_such_payment", f"payment {payment_id}")
+    return row
+
+
+def of_order(conn: Connection, order_id: int) -> Row[Any]:
+    """The payment of an order. Raises NotFound."""
+    row = conn.execute(_OF_ORDER, {"order_id": order_id}).first()
+    if row is None:
+        raise NotFound("no_such_payment", f"payment of order {order_id}")
+    return row
+
+
+def change(conn: Connection, payment_id: int, **columns: Any) -> None:
+    """Change columns of a payment."""
+    conn.execute(_CHANGE.values(**columns), {"the_id": payment_id})
+
+
+def refunds_owed(conn: Connection) -> list[tuple[int, int]]:
+    """(payment id, fen) of refunds that the provider has not confirmed."""
+    return [(row.id, row.refund_fen) for row in conn.execute(_OWED)]
+
+
+def rows(conn: Connection) -> Iterable[dict[str, Any]]:
+    """The platform's half of the run table `payments`."""
+    for row in conn.execute(select(payments).order_by(payments.c.id)):
+        yield {
+            "payment_id": row.id,
+            "order_id": row.order_id,
+            "amount_fen": row.amount_fen,
+            "state": row.state,
+            "requested": row.requested,
+            "confirmed": row.confirmed,
+            "callback": row.callback,
+            "refund_fen": row.refund_fen,
+            "refund_wanted": row.refund_wanted,
+            "refund_done": row.refund_done,
+        }
