@@ -1,8 +1,9 @@
 """The exceptions of o2o_sim. A message is one clear line for the user: file, field or figure, and what is allowed.
 
 SimError
-├── CityError      a road graph that cannot be read, or that is of no use
-└── DemandError    an order file that cannot be read, or a demand that cannot be generated
+├── CityError        a road graph that cannot be read, or that is of no use
+├── DemandError      an order file that cannot be read, or a demand that cannot be generated
+└── ExperimentError  variants that cannot be compared, or a damaged file of replications
 """
 
 from __future__ import annotations
@@ -18,3 +19,7 @@ class CityError(SimError):
 
 class DemandError(SimError):
     """The demand cannot be built: an order file is missing or malformed, or a quantity has no meaning here."""
+
+
+class ExperimentError(SimError):
+    """The comparison cannot be made: its variants, replications or stored results do not fit."""
