@@ -11,17 +11,26 @@ permission is `o2o_domain.roles`; whether a thing belongs to the user is the fea
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
-from o2o_domain.roles import Permission, allowed
 
+from o2o_domain.roles import Permission, allowed
 from o2o_platform.accounts.tokens import BadToken, CurrentUser, read_token
 from o2o_platform.errors import Forbidden, Unauthenticated
+from o2o_platform.kit.context import Context, context
 
 _bearer = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False)
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+
+async def _context(request: Request) -> Context:
+    return context(request)
+
+
+Ctx = Annotated[Context, Depends(_context)]
+"""Annotation of a route's context parameter; asynchronous, because FastAPI runs plain functions on a thread."""
 
 
 def authenticate(secret: str, token: str | None, *, now: float) -> CurrentUser:
@@ -43,8 +52,8 @@ def authorize(user: CurrentUser, permission: Permission) -> CurrentUser:
 
 async def current_user(request: Request, token: str | None = Depends(_bearer)) -> CurrentUser:
     """The user of this request, of whatever role. Raises Unauthenticated."""
-    context = request.app.state.ctx
-    return authenticate(context.settings.jwt_secret, token, now=context.clock.now())
+    ctx = context(request)
+    return authenticate(ctx.settings.jwt_secret, token, now=ctx.clock.now())
 
 
 def require(permission: Permission) -> Any:
