@@ -253,6 +253,8 @@ class PoolSpec(Spec):
     contract_days: PositiveInt = 30
     extension_days: NonNegativeInt = 15
     max_extensions: NonNegativeInt = 1
+    extension_resets: Literal["term", "all"] = "term"
+    """Which clocks an extension or an assignment resets: the term's only, or all three (o2o_domain.pools)."""
 
 
 class CrmSpec(Spec):
