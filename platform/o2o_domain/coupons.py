@@ -84,6 +84,9 @@ TRANSITIONS: Mapping[tuple[CouponState, CouponEvent], CouponState] = MappingProx
 )
 """From (state, event) to state; a returned claim is gone, the user may claim again."""
 
+TERMINAL: frozenset[CouponState] = frozenset({CouponState.RETURNED})
+"""States without exits: a redeemed claim can still come back with its order."""
+
 
 def step(state: CouponState, event: CouponEvent) -> CouponState | Refused:
     """The claim's state after `event`, or Refused("illegal_transition")."""

@@ -1,14 +1,15 @@
 """Canonical JSON of rule inputs and outputs, so that two worlds' decisions can be logged and compared as text.
 
 Decides the encoding: equal values give equal text, whatever the order of a mapping's or set's members. Leaves where
-the log is kept (the run table `decisions`) to the worlds.
+the log is kept (the run table `decisions`) to the worlds, and reading and replaying it to `rules`.
 
     dataclass             {"_": "ClassName", field: value, ...}
     StrEnum, str          string
     int, bool, None       as in JSON
     float                 shortest text that reads back to the same float; NaN and infinities are refused
     list, tuple           array
-    mapping               object with keys as strings
+    mapping               object, when all keys are strings (or enums); otherwise {"_": "map", "items": [[key, value], ...]}
+                          sorted by the keys' JSON
     set, frozenset        array sorted by the members' JSON
 """
 
@@ -47,7 +48,10 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [to_plain(item) for item in value]
     if isinstance(value, Mapping):
-        return {str(key): to_plain(item) for key, item in value.items()}
+        if all(isinstance(key, str) for key in value):
+            return {str(key): to_plain(item) for key, item in value.items()}
+        pairs = [[to_plain(key), to_plain(item)] for key, item in value.items()]
+        return {"_": "map", "items": sorted(pairs, key=lambda pair: _dump(pair[0]))}
     if isinstance(value, Set):
         return sorted((to_plain(item) for item in value), key=_dump)
     raise DomainError(f"a decision cannot hold a {type(value).__name__}")

@@ -138,4 +138,4 @@ def settled(kind: str, state: OrderState) -> bool:
 
 def refundable(kind: str, state: OrderState) -> bool:
     """True for the terminal states that oblige the shell to give the money back."""
-    return state in (_S.REJECTED, _S.CANCELLED) if kind == "order" else state is _S.REFUNDED
+    return state in (_S.REJECTED, _S.CANCELLED) if kind == "order" else state == _S.REFUNDED

@@ -26,6 +26,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from o2o_domain.errors import DomainError
@@ -101,7 +102,14 @@ class ParsedTicket:
 
 def dish_name(name: str) -> str:
     """A dish's name as it comes off the paper: compare orders with receipts in this form."""
-    return on_paper(name) or NAMELESS
+    return _measured(name)[0]
+
+
+@lru_cache(maxsize=65_536)
+def _measured(name: str) -> tuple[str, int]:
+    # Menus repeat in a city's orders, so most names are cleaned and measured once.
+    text = on_paper(name) or NAMELESS
+    return text, columns(text)
 
 
 def mask_phone(phone: str) -> str:
@@ -157,8 +165,7 @@ def layout(order: TicketOrder, width_cols: int = 48) -> tuple[TicketLine, ...]:
         pieces += qty
         tail = f" {'x' + str(qty):>3} {yuan(qty * line.unit_fen):>9}"
         room = width_cols - len(tail) - 1  # U+FFE5 is the tail's only wide character
-        name = dish_name(line.name)
-        used = columns(name)
+        name, used = _measured(line.name)
         if used <= room:
             out.append(TicketLine(name + " " * (room - used) + tail, "bold"))
             continue

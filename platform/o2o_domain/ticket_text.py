@@ -21,7 +21,10 @@ def on_paper(text: str) -> str:
     Control and format characters vanish (line breaks become spaces), lone surrogates become "?". Texts are compared
     with the paper in this form: on_paper(on_paper(x)) == on_paper(x).
     """
-    if not text.isprintable():
+    if text.isprintable():  # then the only white space in it is the space
+        if "  " not in text and text[:1] != " " and text[-1:] != " ":
+            return text
+    else:
         kept = []
         for char in text:
             if char.isspace():
@@ -46,7 +49,7 @@ def wrap(text: str, first: int, rest: int) -> list[str]:
     """`text` (as from `on_paper`) cut into chunks of at most `first`, then `rest` columns (both >= 4).
 
     Lossless: "".join(chunks) == text; no chunk ends with a space (a space at a break opens the next chunk). An ASCII
-    word is torn only when it fills more than half of the line. An empty text gives one empty chunk.
+    word (or number) is torn only when it fills about half of the line or more. An empty text gives one empty chunk.
     """
     if columns(text) <= first:
         return [text]
@@ -59,10 +62,11 @@ def wrap(text: str, first: int, rest: int) -> list[str]:
             if used > room:
                 break
         if text[cut] != " ":
-            if text[cut].isascii() and text[cut - 1].isascii():
-                space = text.rfind(" ", 0, cut)
-                if space > cut // 2:
-                    cut = space
+            word = cut
+            while word > cut // 2 and "!" <= text[word] <= "~" and "!" <= text[word - 1] <= "~":
+                word -= 1
+            if word > cut // 2:
+                cut = word
             if text[cut - 1] == " ":
                 cut -= 1
         chunks.append(text[:cut])
