@@ -2,7 +2,7 @@
 
 Decides by pure functions of numbers; the numbers may come from a simulated or from a running platform. Leaves to the
 pool rules (o2o_domain.pools) what a BD may do, and to `signing` what comes of a visit. Rules that hold in this file:
-- a lead's worth is the expected contracts of one visit, and a BD compares leads by worth per second of travel and visit;
+- a lead's worth is the expected contracts of one visit; BDs compare leads by worth per second of travel and visit;
 - a BD knows a lead by its `appeal`, an estimate of its propensity that gets better with each visit;
 - travel times are seconds between places (columns and rows of a matrix), durations seconds.
 """

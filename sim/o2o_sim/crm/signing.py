@@ -12,18 +12,21 @@ first, has warmth 0.5 and freshness 0.944, so the chance is (0.05 + 0.02) x 0.94
 
 from __future__ import annotations
 
+import numpy as np
+
 from o2o_scenarios.schema import CrmSpec
 from o2o_sim.chance import stream
-from o2o_sim.crm.behaviour import DAY_S
+from o2o_sim.crm.behaviour import DAY_S, Floats
 
 MAX_CHANCE = 0.95
 BLOCK = 16
 """Draws taken from a lead's stream at a time; has no influence on their values."""
 
 
-def cooled(warmth: float, since_s: float, crm: CrmSpec) -> float:
-    """What is left of `warmth` (visits) after `since_s` seconds without a visit."""
-    return float(warmth * 2.0 ** (-since_s / (crm.interest_half_life_days * DAY_S)))
+def cooled(warmth: Floats, since_s: Floats, crm: CrmSpec) -> Floats:
+    """What is left of `warmth` (visits, [m]) after `since_s` seconds without a visit, [m]."""
+    left: Floats = warmth * np.exp2(-since_s / (crm.interest_half_life_days * DAY_S))
+    return left
 
 
 def chance(crm: CrmSpec, *, propensity: float, warmth: float, age_s: float) -> float:

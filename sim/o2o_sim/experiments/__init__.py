@@ -1,0 +1,1 @@
+"""Experiments: variants of a scenario, replicated on common random numbers and compared in pairs."""
