@@ -11,6 +11,11 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from typing import Literal
+
+from o2o_domain.dispatch import DispatchPolicy
+from o2o_domain.pricing import FeePolicy
+from o2o_domain.tickets import PrintPolicy
 
 from o2o_platform.errors import PlatformError
 
@@ -57,7 +62,7 @@ class Settings:
     print_idle_s: float = 60.0
     """A printer's connection is closed after this time without a ticket."""
 
-    dispatch_rule: str = "nearest"
+    dispatch_rule: Literal["nearest", "least_loaded"] = "nearest"
     dispatch_max_radius_m: float = 6000.0
     dispatch_patience_s: float = 1800.0
     """An accepted order that has no rider after this time is cancelled and refunded."""
@@ -78,6 +83,29 @@ class Settings:
     pool_max_extensions: int = 1
     pool_extension_resets: str = "term"
     pool_recycle_interval_s: float = 60.0
+
+    @property
+    def fees(self) -> FeePolicy:
+        """Delivery fee and commission, as the domain takes them."""
+        return FeePolicy(
+            self.delivery_base_fen,
+            self.delivery_free_over_fen,
+            self.delivery_per_km_fen,
+            self.delivery_free_km,
+            self.commission_share,
+        )
+
+    @property
+    def print_policy(self) -> PrintPolicy:
+        """Attempts and times of printing, as the domain takes them."""
+        return PrintPolicy(
+            self.print_max_attempts, self.print_backoff_s, self.print_ack_timeout_s, self.print_deadline_s
+        )
+
+    @property
+    def dispatch_policy(self) -> DispatchPolicy:
+        """Which rider takes an order, as the domain takes it."""
+        return DispatchPolicy(self.dispatch_rule, self.dispatch_max_radius_m)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 from o2o_domain.orders import OrderEvent, OrderState, step
-from o2o_domain.pricing import Line
+from o2o_domain.pricing import Line, Quote
 from o2o_domain.refusal import Refused
-from sqlalchemy import Connection, Row, Update, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, Update, bindparam, func, insert, select, update
 
 from o2o_platform.errors import Conflict, NotFound
 from o2o_platform.kit.outbox import publish
@@ -31,7 +31,7 @@ _OF_MERCHANT = (
     .order_by(orders.c.id)
     .limit(bindparam("limit"))
 )
-_NUMBER = update(orders).where(orders.c.id == bindparam("the_id")).values(order_no=bindparam("no"))
+_LAST = select(func.max(orders.c.id))
 
 
 def order_no(order_id: int) -> str:
@@ -39,11 +39,21 @@ def order_no(order_id: int) -> str:
     return f"W{order_id:07d}"
 
 
+def next_id(conn: Connection) -> int:
+    """The id that the next order will have: there is one writer, and it is asking."""
+    return int(conn.execute(_LAST).scalar() or 0) + 1
+
+
 def insert_order(conn: Connection, **columns: Any) -> int:
-    """Write a new order and number it; returns its id. Columns as in the table, without `id` and `order_no`."""
-    order_id = int(conn.execute(_INSERT, columns).lastrowid)
-    conn.execute(_NUMBER, {"the_id": order_id, "no": order_no(order_id)})
+    """Write a new order; returns its id. Columns as in the table, `id` if it was asked for before, no `order_no`."""
+    order_id: int = columns.pop("id", None) or next_id(conn)
+    conn.execute(_INSERT, {"id": order_id, "order_no": order_no(order_id), **columns})
     return order_id
+
+
+def quote_of(order: Row[Any]) -> Quote:
+    """What the order costs, as the domain's value."""
+    return Quote(order.items_fen, order.discount_fen, order.delivery_fee_fen, order.total_fen)
 
 
 def find(conn: Connection, order_id: int) -> Row[Any]:

@@ -31,6 +31,7 @@ orders = Table(
     Column("discount_fen", Integer, nullable=False),
     Column("delivery_fee_fen", Integer, nullable=False),
     Column("total_fen", Integer, nullable=False),
+    Column("commission_share", Float, nullable=False),  # the rule's version this order was placed under (G3)
     Column("paid_fen", Integer, nullable=False, default=0),
     Column("refunded_fen", Integer, nullable=False, default=0),
     Column("coupon_code", String(32)),

@@ -1,0 +1,168 @@
+"""Reading and writing tickets.
+
+Decides how a ticket's step is applied: the domain's table says what follows, one conditional UPDATE writes it. A first
+copy is made by `enqueue` in the transaction that takes the payment, so no paid order is ever without one (A14).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from o2o_domain.refusal import Refused
+from o2o_domain.tickets import TicketEvent, TicketState, step
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+
+from o2o_platform.errors import Conflict, NotFound
+from o2o_platform.kit.outbox import publish
+from o2o_platform.merchants.tables import merchants
+from o2o_platform.orders.tables import orders
+from o2o_platform.printing.tables import tickets
+
+TOPIC = "tickets"
+OPEN = (TicketState.QUEUED.value, TicketState.OFFERED.value, TicketState.CLAIMED.value)
+
+_INSERT = insert(tickets).inline()
+_BY_ID = select(tickets).where(tickets.c.id == bindparam("id"))
+_JOB = (
+    select(
+        tickets,
+        *(orders.c[name] for name in ("order_no", "ref", "lines", "items_fen", "discount_fen", "delivery_fee_fen")),
+        *(orders.c[name] for name in ("total_fen", "note", "phone", "address", "accepted", "user_id", "user_ref")),
+        merchants.c.name.label("merchant_name"),
+        merchants.c.printer_host,
+        merchants.c.printer_port,
+        merchants.c.printer_cols,
+    )
+    .join(orders, orders.c.id == tickets.c.order_id)
+    .join(merchants, merchants.c.id == tickets.c.merchant_id)
+    .where(tickets.c.id == bindparam("id"))
+)
+_OPEN = select(tickets).where(tickets.c.state.in_(OPEN)).order_by(tickets.c.id)
+_LATE = select(tickets).where(
+    tickets.c.state.in_([*OPEN, TicketState.UNCONFIRMED.value, TicketState.FAILED.value]),
+    tickets.c.state != TicketState.PRINTED.value,
+    tickets.c.queued <= bindparam("before"),
+    tickets.c.copy_no == 1,
+)
+_MARK = (
+    update(orders)
+    .where(orders.c.id == bindparam("the_id"), orders.c.published.is_(None))
+    .values(committed=bindparam("was_committed"), published=bindparam("was_published"))
+)
+
+
+def enqueue(conn: Connection, order: Row[Any], now: float) -> None:
+    """Make the first copy of a paid order's ticket and wake the dispatcher."""
+    _add(conn, order, 1, now)
+
+
+def reprint(conn: Connection, ticket_id: int, now: float) -> dict[str, Any]:
+    """Make a further copy of a ticket, which says that it is one. Raises Conflict while the last copy is under way."""
+    ticket = find(conn, ticket_id)
+    newest = conn.execute(
+        select(tickets).where(tickets.c.order_id == ticket.order_id).order_by(tickets.c.copy_no.desc()).limit(1)
+    ).one()
+    if newest.state in OPEN:
+        raise Conflict("still_printing", f"copy {newest.copy_no} of order {ticket.order_id} is {newest.state}")
+    order = conn.execute(select(orders).where(orders.c.id == ticket.order_id)).one()
+    copy_no = newest.copy_no + 1
+    return {"ticket_id": _add(conn, order, copy_no, now), "order_id": order.id, "copy_no": copy_no}
+
+
+def _add(conn: Connection, order: Row[Any], copy_no: int, now: float) -> int:
+    values = {
+        "order_id": order.id,
+        "merchant_id": order.merchant_id,
+        "copy_no": copy_no,
+        "state": TicketState.QUEUED.value,
+        "attempts": 0,
+        "queued": now,
+    }
+    ticket_id = int(conn.execute(_INSERT, values).lastrowid)
+    publish(
+        conn, TOPIC, "queued", now, ticket_id=ticket_id, order_id=order.id, order_ref=order.ref,
+        merchant_id=order.merchant_id, user_id=order.user_id, copy_no=copy_no,
+    )  # fmt: skip
+    return ticket_id
+
+
+def find(conn: Connection, ticket_id: int) -> Row[Any]:
+    """The ticket. Raises NotFound."""
+    row = conn.execute(_BY_ID, {"id": ticket_id}).first()
+    if row is None:
+        raise NotFound("no_such_ticket", f"ticket {ticket_id}")
+    return row
+
+
+def job(conn: Connection, ticket_id: int) -> Row[Any]:
+    """The ticket with all that is printed on it and where its printer is."""
+    return conn.execute(_JOB, {"id": ticket_id}).one()
+
+
+def unfinished(conn: Connection) -> list[Row[Any]]:
+    """Tickets that a dispatcher had, or should have had, in hand; oldest first."""
+    return list(conn.execute(_OPEN))
+
+
+def late(conn: Connection, before: float) -> list[Row[Any]]:
+    """First copies queued before `before` that are not on paper."""
+    return list(conn.execute(_LATE, {"before": before}))
+
+
+def advance(conn: Connection, ticket: Row[Any], event: TicketEvent, at: float, **columns: Any) -> TicketState:
+    """Apply one step of the ticket's life and publish it. Raises Conflict if the domain's table has no such step."""
+    follows = step(TicketState(ticket.state), event)
+    if isinstance(follows, Refused):
+        raise Conflict(follows.code, follows.detail or f"ticket {ticket.id} is {ticket.state}")
+    changed = conn.execute(
+        update(tickets)
+        .where(tickets.c.id == ticket.id, tickets.c.state == ticket.state)
+        .values(state=follows.value, **columns)
+    )
+    if changed.rowcount != 1:
+        raise Conflict("changed_meanwhile", f"ticket {ticket.id} is no longer {ticket.state}")
+    return follows
+
+
+def change(conn: Connection, ticket_id: int, **columns: Any) -> None:
+    """Change columns that are not its state."""
+    conn.execute(update(tickets).where(tickets.c.id == ticket_id).values(**columns))
+
+
+def mark_order(conn: Connection, order_id: int, committed: float, published: float) -> None:
+    """Write down when the payment's transaction was committed and its event seen; only the first time."""
+    conn.execute(_MARK, {"the_id": order_id, "was_committed": committed, "was_published": published})
+
+
+def tell(conn: Connection, row: Row[Any], name: str, at: float, **more: Any) -> None:
+    """Publish an event of a ticket; `row` has the ticket's columns."""
+    order = conn.execute(select(orders.c.ref, orders.c.user_id).where(orders.c.id == row.order_id)).one()
+    publish(
+        conn, TOPIC, name, at, ticket_id=row.id, order_id=row.order_id, order_ref=order.ref, user_id=order.user_id,
+        merchant_id=row.merchant_id, copy_no=row.copy_no, **more,
+    )  # fmt: skip
+
+
+def rows(conn: Connection) -> Iterable[dict[str, Any]]:
+    """The run table `tickets`."""
+    names = ("claimed", "rendered", "delivered_to_printer", "printed", "escalation")
+    for row in conn.execute(select(tickets).order_by(tickets.c.id)):
+        yield {
+            "ticket_id": row.id,
+            "order_id": row.order_id,
+            "merchant_id": row.merchant_id,
+            "printer_id": row.merchant_id,
+            "copy_no": row.copy_no,
+            "state": row.state,
+            "code": row.code,
+            "attempts": row.attempts,
+            "queued": row.queued,
+            **{name: getattr(row, name) for name in names},
+        }
+
+
+def count(conn: Connection) -> dict[str, int]:
+    """Tickets by state."""
+    found = conn.execute(select(tickets.c.state, func.count()).group_by(tickets.c.state))
+    return {state: number for state, number in found}
