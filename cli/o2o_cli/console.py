@@ -1,0 +1,57 @@
+"""What the terminal shows: progress of long work, tables, verdicts.
+
+Decides looks only. Progress goes to standard error and only to a terminal or at a slow pace to a log; results go to
+standard output, so that they can be piped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False)
+
+LOG_EVERY_S = 10.0
+
+
+@contextmanager
+def progress(what: str, *, quiet: bool = False) -> Iterator[Callable[[float], None]]:
+    """Show how far long work is; yields a function that takes the share done, 0..1."""
+    if quiet:
+        yield lambda share: None
+        return
+    if not err.is_terminal:
+        yield _logged(what)
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(what, total=1.0)
+        yield lambda share: bar.update(task, completed=min(max(share, 0.0), 1.0))
+
+
+def _logged(what: str) -> Callable[[float], None]:
+    last = time.monotonic()
+
+    def report(share: float) -> None:
+        nonlocal last
+        if time.monotonic() - last >= LOG_EVERY_S:
+            last = time.monotonic()
+            err.print(f"{what}: {share:.0%}")
+
+    return report
+
+
+def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    """Print a table; columns after the first are right-aligned."""
+    shown = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for number, column in enumerate(columns):
+        shown.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+    for row in rows:
+        shown.add_row(*row)
+    out.print(shown)

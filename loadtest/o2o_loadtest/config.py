@@ -1,0 +1,60 @@
+"""What the processes of a live run must agree on, as one JSON file in the run's folder.
+
+Decides its fields. The orchestrator (`live`) writes it after the setup; the Locust process (`locustfile`) and the city
+process (`city_process`) read it. It holds bearer tokens of synthetic accounts, so it is deleted when the run ends.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+ENVIRONMENT_VARIABLE = "O2O_LOAD_CONFIG"
+
+
+class IdMap(msgspec.Struct):
+    """The scenario's ids -> the platform's ids, and the bearer tokens of those who act."""
+
+    merchants: dict[int, int] = {}
+    dishes: dict[int, int] = {}
+    deals: dict[int, int] = {}
+    leads: dict[int, int] = {}
+    riders: dict[int, int] = {}
+    bds: dict[int, int] = {}
+    user_tokens: dict[int, str] = {}
+    merchant_tokens: dict[int, str] = {}
+    rider_tokens: dict[int, str] = {}
+    bd_tokens: dict[int, str] = {}
+    operator_token: str = ""
+
+
+class LiveConfig(msgspec.Struct):
+    """One live run: where the platform is, when run second 0 is (unix time), and who is who."""
+
+    base_url: str
+    epoch: float
+    speed: float
+    folder: str
+    scenario: dict[str, Any]
+    ids: IdMap
+    request_timeout_s: float = 30.0
+
+    def write(self, path: Path) -> None:
+        """Write the file, readable by its owner only."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(self))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the file. Raises OSError or msgspec.ValidationError."""
+        return msgspec.json.decode(path.read_bytes(), type=cls)
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """The file that O2O_LOAD_CONFIG names. Raises KeyError when it is not set."""
+        return cls.read(Path(os.environ[ENVIRONMENT_VARIABLE]))

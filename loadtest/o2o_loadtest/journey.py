@@ -1,0 +1,134 @@
+"""A user's journey for one intent: place the order (or buy the deal), then pay for it at the provider.
+
+Decides the requests, their names in the statistics and what is kept of each. Leaves when a journey starts to
+`arrivals`. Latency of the whole journey counts from the intended time; each request's own time is kept beside it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import gevent
+
+from o2o_loadtest.config import LiveConfig
+from o2o_scenarios.trace import Intent
+
+
+class Http(Protocol):
+    """The few things a journey needs of Locust's HTTP session."""
+
+    def post(self, path: str, **kwargs: Any) -> Any:
+        """POST; returns a response with `status_code` and `json()`."""
+        ...
+
+
+class Journal:
+    """What the users saw: one row a request, one a journey. Times are run seconds."""
+
+    def __init__(self) -> None:
+        self.requests: list[dict[str, Any]] = []
+        self.journeys: list[dict[str, Any]] = []
+
+
+class Journeys:
+    """Runs the journey of each intent of a trace against one platform."""
+
+    def __init__(
+        self, config: LiveConfig, intents: list[Intent], http: Http, on_done: Callable[[str, float, str | None], None]
+    ) -> None:
+        self._config = config
+        self._intents = intents
+        self._http = http
+        self._on_done = on_done
+        self.journal = Journal()
+
+    def intended_s(self) -> list[float]:
+        """Intended times in run seconds, in order."""
+        return [intent.intended_s / self._config.speed for intent in self._intents]
+
+    def run(self, index: int) -> None:
+        """The journey of one intent, from the user's tap to the payment confirmed."""
+        intent = self._intents[index]
+        intended = intent.intended_s / self._config.speed
+        row: dict[str, Any] = {"order_id": intent.intent_id, "intended": intended, "sent": self._now(), "outcome": "lost"}
+        self.journal.journeys.append(row)
+        answer = self._place(intent, intended)
+        error: str | None = None
+        if answer is None:
+            error = "no answer"
+        elif "order_id" not in answer:
+            row["outcome"] = "refused"
+            row["reason"] = _error_code(answer)
+        else:
+            row["platform_order_id"] = answer["order_id"]
+            row["outcome"] = "placed"
+            if not self._pay(intent, answer["payment"]["pay_url"]):
+                error = "payment not confirmed"
+        self._on_done(f"{intent.kind}, from the intended time", self._now() - intended, error)
+
+    def _place(self, intent: Intent, intended: float) -> dict[str, Any] | None:
+        ids = self._config.ids
+        body: dict[str, Any]
+        if intent.kind == "deal":
+            assert intent.deal_id is not None  # the trace's schema: a deal names its deal
+            name, path, body = "POST /deals/{id}/buy", f"/deals/{ids.deals[intent.deal_id]}/buy", {"qty": 1}
+        else:
+            name, path = "POST /orders", "/orders"
+            body = {
+                "merchant_id": ids.merchants[intent.merchant_id],
+                "items": [{"dish_id": ids.dishes[dish], "qty": qty} for dish, qty in intent.items],
+                "coupon_code": intent.coupon_code,
+                "drop": {
+                    "lat": intent.drop_lat,
+                    "lng": intent.drop_lng,
+                    "address": f"{intent.drop_node}号路口",
+                    "phone": f"138{intent.user_id:08d}",
+                },
+                "note": intent.note,
+            }
+        headers = {
+            "Authorization": f"Bearer {ids.user_tokens[intent.user_id]}",
+            "Idempotency-Key": f"intent-{intent.intent_id}",
+        }
+        return self._request(intent, name, path, body, intended, headers)
+
+    def _pay(self, intent: Intent, pay_url: str) -> bool:
+        gevent.sleep(intent.pay_confirm_s)
+        body = {"callback_s": intent.pay_callback_s, "outcome": "refused" if intent.pay_refused else "ok"}
+        return self._request(intent, "POST /pay/{id}", pay_url, body, self._now(), {}) is not None
+
+    def _request(
+        self, intent: Intent, name: str, path: str, body: dict[str, Any], intended: float, headers: dict[str, str]
+    ) -> dict[str, Any] | None:
+        """One request; None when there was no answer or the platform failed (5xx)."""
+        sent = self._now()
+        response = self._http.post(path, json=body, headers=headers, name=name)
+        status = int(response.status_code or 0)
+        answered = 200 <= status < 500 and status != 429
+        self.journal.requests.append(
+            {
+                "order_id": intent.intent_id,
+                "actor": "user",
+                "name": name,
+                "intended": intended,
+                "sent": sent,
+                "ended": self._now() if status else None,
+                "status": status,
+                "ok": 200 <= status < 300,
+                "error": None if 200 <= status < 300 else (str(getattr(response, "error", "") or "") or str(status)),
+            }
+        )
+        if not answered:
+            return None
+        decoded = response.json()
+        return decoded if isinstance(decoded, dict) else {}
+
+    def _now(self) -> float:
+        return time.time() - self._config.epoch
+
+
+def _error_code(answer: dict[str, Any]) -> str:
+    error = answer.get("error")
+    return str(error.get("code", "refused")) if isinstance(error, dict) else "refused"
