@@ -8,7 +8,6 @@ and one seed give equal tables. Writing the file is left to `run`.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import platform as host
@@ -23,6 +22,7 @@ from typing import Any, Literal, cast
 
 from o2o_results.errors import DamagedRun
 from o2o_results.verdicts import Verdict
+from o2o_scenarios.loader import scenario_hash
 from o2o_scenarios.schema import Scenario
 
 World = Literal["model", "live"]
@@ -43,12 +43,6 @@ PACKAGES = (
     "altair",
 )
 """Distributions whose versions are recorded: those that can change a figure."""
-
-
-def scenario_hash(scenario: Scenario) -> str:
-    """SHA-256 (hex) of the scenario's canonical JSON: equal for equal scenarios, however they were written."""
-    dump = scenario.model_dump(mode="json")
-    return hashlib.sha256(json.dumps(dump, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def versions() -> dict[str, str]:

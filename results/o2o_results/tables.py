@@ -138,7 +138,7 @@ TABLES: dict[str, pa.Schema] = {
             _f("confirmed", f64, null=True),
             _f("callback", f64, null=True),
             _f("provider_state", s, null=True),  # the provider's view; null: it never heard of it
-            _f("provider_fen", i64, null=True),
+            _f("provider_fen", i64, null=True),  # what the provider really took; 0 or null if it took nothing
             _f("provider_refunded_fen", i64, null=True),
         ]
     ),
@@ -171,9 +171,9 @@ TABLES: dict[str, pa.Schema] = {
             _f("budget_fen", i64),
             _f("committed_fen", i64),  # claims held + redeemed
             _f("claimed", i64),
-            _f("redeemed", i64),
+            _f("redeemed", i64),  # standing at the end: a redemption given back counts as returned
             _f("returned", i64),
-            _f("redeemed_fen", i64),
+            _f("redeemed_fen", i64),  # discount of the standing redemptions
         ]
     ),
     "vouchers": pa.schema(
@@ -217,7 +217,7 @@ TABLES: dict[str, pa.Schema] = {
             _f("lead_id", i32),
             _f("source", s),
             _f("stage", s),  # o2o_domain.leads.LeadStage
-            _f("owner", i32, null=True),  # BD, null in the public pool
+            _f("owner", i32, null=True),  # BD, null in the public pool and once signed (the lead left the pools)
             _f("claims", i32),
             _f("drops", i32),
             _f("visits", i32),

@@ -1,0 +1,88 @@
+"""Promises about paper: what the printers put out, parsed back, is what was ordered, once, at the right store (A14).
+
+A receipt that is not complete (paper end, cover open) is waste paper: it counts neither for nor against a ticket.
+"""
+
+from __future__ import annotations
+
+from o2o_results.audit.evidence import Evidence, Finding, Promise
+
+
+def one_per_ticket(evidence: Evidence) -> Finding:
+    """A printed ticket has one complete receipt with its number and copy; any other ticket has at most one."""
+    return evidence.ask(
+        "select count(*) from tickets where state = 'printed'",
+        """
+        with paper as (select order_no, copy_no, count(*) as n from receipts where complete group by all)
+        select format('ticket {} (order {}, copy {}, {}) has {} complete receipts', t.ticket_id, o.order_no, t.copy_no,
+            t.state, coalesce(p.n, 0))
+        from tickets t join orders o using (order_id)
+        left join paper p on p.order_no = o.order_no and p.copy_no = t.copy_no
+        where coalesce(p.n, 0) > 1 or (t.state = 'printed' and coalesce(p.n, 0) <> 1)
+        """,
+    )
+
+
+def no_unmarked_copy(evidence: Evidence) -> Finding:
+    """No order number is on two complete receipts with one copy number: a second print says it is one."""
+    waste = evidence.count("select count(*) from receipts where not complete")
+    return evidence.ask(
+        "select count(*) from receipts where complete",
+        """select format('order number {} is on {} receipts marked copy {}', order_no, count(*), copy_no)
+        from receipts where complete group by order_no, copy_no having count(*) > 1""",
+        detail=f"{waste} incomplete receipts (waste paper) not counted",
+    )
+
+
+def right_printer(evidence: Evidence) -> Finding:
+    """Each complete receipt is the paper of a ticket, and came out of that ticket's printer."""
+    return evidence.ask(
+        "select count(*) from receipts where complete",
+        """
+        select format('receipt {} (order number {}, copy {}) from printer {}: {}', r.receipt_id,
+            coalesce(r.order_no, '?'), coalesce(r.copy_no, 0), r.printer_id,
+            case when t.ticket_id is null then 'there is no such ticket'
+                else format('its ticket belongs to printer {}', t.printer_id) end)
+        from receipts r left join orders o on o.order_no = r.order_no
+        left join tickets t on t.order_id = o.order_id and t.copy_no = r.copy_no
+        where r.complete and (t.ticket_id is null or t.printer_id <> r.printer_id)
+        """,
+    )
+
+
+def dishes(evidence: Evidence) -> Finding:
+    """Every complete receipt lists the order's dishes and quantities, no more and no less, in any order."""
+    return evidence.ask(
+        "select count(*) from receipts where complete",
+        """
+        with paper as (
+            select receipt_id, order_no, list_sort([{'name': x.name, 'qty': x.qty} for x in lines]) as dishes
+            from receipts where complete
+        ), ordered as (
+            select order_no, list_sort([{'name': x.name, 'qty': x.qty} for x in items]) as dishes
+            from orders where order_no is not null
+        )
+        select format('receipt {} of order number {} lists {} instead of {}', receipt_id, order_no,
+            paper.dishes::varchar, ordered.dishes::varchar)
+        from paper join ordered using (order_no) where paper.dishes <> ordered.dishes
+        """,
+    )
+
+
+def totals(evidence: Evidence) -> Finding:
+    """The total on paper is the order's total."""
+    return evidence.ask(
+        "select count(*) from receipts where complete",
+        """select format('receipt {} of order number {} says {} fen, the order {} fen', receipt_id, order_no,
+            coalesce(r.total_fen::varchar, 'no'), o.total_fen)
+        from receipts r join orders o using (order_no) where r.complete and r.total_fen is distinct from o.total_fen""",
+    )
+
+
+PROMISES = (
+    Promise("receipts.one_per_ticket", "Every printed ticket has exactly one complete receipt", one_per_ticket),
+    Promise("receipts.no_unmarked_copy", "No second copy that is not marked as one", no_unmarked_copy),
+    Promise("receipts.right_printer", "Paper comes out at the store that must cook", right_printer),
+    Promise("receipts.dishes", "Receipts equal orders, dish by dish", dishes),
+    Promise("receipts.totals", "Receipts show the order's total", totals),
+)
