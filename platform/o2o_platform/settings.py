@@ -16,7 +16,6 @@ from typing import Literal
 from o2o_domain.dispatch import DispatchPolicy
 from o2o_domain.pricing import FeePolicy
 from o2o_domain.tickets import PrintPolicy
-
 from o2o_platform.errors import PlatformError
 
 
@@ -83,6 +82,8 @@ class Settings:
     pool_max_extensions: int = 1
     pool_extension_resets: str = "term"
     pool_recycle_interval_s: float = 60.0
+    visit_radius_m: float = 300.0
+    """A BD checks in a visit at most this far from the store (C13)."""
 
     @property
     def fees(self) -> FeePolicy:

@@ -10,7 +10,7 @@ permission is `o2o_domain.roles`; whether a thing belongs to the user is the fea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
@@ -43,10 +43,10 @@ def authenticate(secret: str, token: str | None, *, now: float) -> CurrentUser:
     return user
 
 
-def authorize(user: CurrentUser, permission: Permission) -> CurrentUser:
-    """`user` if their role holds `permission`. Raises Forbidden."""
-    if not allowed(user.role, permission):
-        raise Forbidden("forbidden", f"a {user.role.value} may not {permission.value}")
+def authorize(user: CurrentUser, *permissions: Permission) -> CurrentUser:
+    """`user` if their role holds one of `permissions`. Raises Forbidden."""
+    if not any(allowed(user.role, permission) for permission in permissions):
+        raise Forbidden("forbidden", f"a {user.role.value} may not {' or '.join(permissions)}")
     return user
 
 
@@ -56,16 +56,17 @@ async def current_user(request: Request, token: str | None = Depends(_bearer)) -
     return authenticate(ctx.settings.jwt_secret, token, now=ctx.clock.now())
 
 
-def require(permission: Permission) -> Any:
-    """The default of a route's user parameter: its role must hold `permission`, else 403 (401 without a token)."""
+def require(*permissions: Permission) -> Any:
+    """The default of a route's user parameter: its role must hold one of these, else 403 (401 without a token)."""
+    wanted = frozenset(permissions)
 
     async def permitted(user: CurrentUser = Depends(current_user)) -> CurrentUser:
-        return authorize(user, permission)
+        return authorize(user, *permissions)
 
-    permitted.__dict__["permission"] = permission
+    permitted.__dict__["permissions"] = wanted
     return Depends(permitted)
 
 
-def permission_of(call: Callable[..., Coroutine[Any, Any, CurrentUser]] | None) -> Permission | None:
-    """The permission that a dependency made by `require` asks for, None for any other; for the matrix test."""
-    return cast("Permission | None", getattr(call, "permission", None))
+def permissions_of(call: Callable[..., Any] | None) -> frozenset[Permission]:
+    """The permissions of which a dependency made by `require` wants one; empty for any other function."""
+    return cast("frozenset[Permission]", getattr(call, "permissions", frozenset()))

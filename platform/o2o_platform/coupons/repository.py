@@ -39,7 +39,7 @@ def _value(row: Row[Any]) -> Coupon:
     )
 
 
-def _of_user(conn: Connection, code: str, user_id: int) -> tuple[list[Row[Any]], int]:
+def _of_user(conn: Connection, code: str, user_id: int) -> tuple[Sequence[Row[int, str, int]], int]:
     """The user's open claims (oldest first) and the number of redeemed ones."""
     query = (
         select(coupon_claims.c.id, coupon_claims.c.state, coupon_claims.c.hold_fen)
@@ -186,6 +186,7 @@ def give_back(conn: Connection, order_id: int, now: float) -> bool:
         .where(coupons.c.code == row.code)
         .values(
             committed_fen=coupons.c.committed_fen - row.hold_fen,
+            redeemed=coupons.c.redeemed - 1,
             returned=coupons.c.returned + 1,
             redeemed_fen=coupons.c.redeemed_fen - row.hold_fen,
         )

@@ -1,8 +1,8 @@
 """The tables of coupons and of what users hold of them.
 
 `committed_fen` is what is held by claims and redeemed on orders; it never exceeds `budget_fen` (checked by the
-database as well). Counters count for ever: `claimed` claims made, `redeemed` redemptions, `returned` redemptions given
-back; `redeemed_fen` is the discount on orders that stand.
+database as well). `claimed` counts claims ever made, `redeemed` and `redeemed_fen` the redemptions on orders that
+stand, `returned` those given back.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jwt
 import pytest
+
 from o2o_domain.roles import Role
 from o2o_platform.accounts.tokens import BadToken, CurrentUser, issue_token, read_token
 

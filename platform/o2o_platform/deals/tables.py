@@ -1,0 +1,51 @@
+"""The tables of deals and vouchers. Times are unix seconds.
+
+A purchase is an order of kind `deal` in the shared orders table (A4); paying it issues one voucher, for all its pieces.
+`sold` counts pieces in orders that are unpaid, issued or redeemed, and never exceeds `stock`.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, Column, Float, ForeignKey, Index, Integer, String, Table
+
+from o2o_platform.kit.tables import metadata
+
+deals = Table(
+    "deals",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("ref", String(64), unique=True),  # the publisher's own name for it; null: none given
+    Column("merchant_id", Integer, ForeignKey("merchants.id"), nullable=False, index=True),
+    Column("title", String(128), nullable=False),
+    Column("price_fen", Integer, nullable=False),
+    Column("list_fen", Integer, nullable=False),
+    Column("stock", Integer, nullable=False),
+    Column("sold", Integer, nullable=False, default=0),
+    Column("valid_until", Float, nullable=False),  # for buying and for redeeming
+    Column("published_at", Float, nullable=False),
+    Column("published_by", Integer, nullable=False),  # accounts.id
+    CheckConstraint("sold >= 0 AND sold <= stock", name="deal_never_oversold"),
+)
+
+vouchers = Table(
+    "vouchers",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("code", String(16), nullable=False, unique=True),  # digits: it is read out on the telephone, too
+    Column("order_id", Integer, ForeignKey("orders.id"), nullable=False, unique=True),
+    Column("deal_id", Integer, ForeignKey("deals.id"), nullable=False),
+    Column("merchant_id", Integer, ForeignKey("merchants.id"), nullable=False),
+    Column("user_id", Integer, nullable=False),
+    Column("qty", Integer, nullable=False),
+    Column("state", String(16), nullable=False),  # o2o_domain.deals.VoucherState
+    Column("valid_until", Float, nullable=False),
+    Column("issued", Float, nullable=False),
+    Column("redeemed", Float),
+    Column("refunded", Float),
+    Column("redemptions", Integer, nullable=False, default=0),  # times a redemption succeeded
+    Column("channel", String(8)),  # qr | pos | phone (A6)
+    Column("redeemed_by", Integer),  # accounts.id
+    CheckConstraint("redemptions <= 1", name="voucher_redeemed_once"),
+)
+
+Index("vouchers_of_user", vouchers.c.user_id, vouchers.c.id)

@@ -1,0 +1,18 @@
+"""The table of reviews: at most one an order. The stars stand on the order as well, where run tables look for them."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Float, ForeignKey, Integer, String, Table
+
+from o2o_platform.kit.tables import metadata
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("order_id", Integer, ForeignKey("orders.id"), primary_key=True),
+    Column("merchant_id", Integer, ForeignKey("merchants.id"), nullable=False, index=True),
+    Column("user_id", Integer, nullable=False),
+    Column("stars", Integer, nullable=False),
+    Column("text", String(1000), nullable=False),
+    Column("at", Float, nullable=False),  # unix seconds
+)
