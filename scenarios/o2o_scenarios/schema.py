@@ -282,7 +282,7 @@ class CrmSpec(Spec):
     hoarding: Fraction = 1.0
     """Share of the free quota beyond his day's work that a BD claims ahead; 1 fills the quota whenever he can."""
     defend_days: NonNegativeFloat = 2.0
-    """A BD visits a lead merely to keep it when the rule on visits would take it within this many days."""
+    """A lead that the pool rules would take within this many days counts twice for a BD: a visit to keep it."""
     extend_share: Fraction = 0.5
     """Share of the warm leads about to lose their term or contract clock that a BD extends (C8)."""
     assignments_per_week: NonNegativeFloat = 2.0

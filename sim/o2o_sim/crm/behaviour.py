@@ -4,12 +4,14 @@ Decides by pure functions of numbers; the numbers may come from a simulated or f
 pool rules (o2o_domain.pools) what a BD may do, and to `signing` what comes of a visit. Rules that hold in this file:
 - a lead's worth is the expected contracts of one visit; BDs compare leads by worth per second of travel and visit;
 - a BD knows a lead by its `appeal`, an estimate of its propensity that gets better with each visit;
-- travel times are seconds between places (columns and rows of a matrix), durations seconds.
+- travel times and durations are seconds.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +22,7 @@ DAY_S = 86_400.0
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
+Legs: TypeAlias = Callable[[int], Floats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +84,18 @@ def choose_open(habits: Habits, *, appeal: Floats, travel_s: Floats, count: int)
 def worth(habits: Habits, *, appeal: Floats, warmth: Floats, due_in_s: Floats) -> Floats:
     """Expected contracts of a visit to each own lead, and what a hoarder adds so as not to lose it, [m].
 
-    `warmth` is the number of earlier visits that the key person still remembers; `due_in_s` the time until the rule on
-    visits takes the lead away. Within `defend_s` of that a lead counts twice: a visit merely to keep it.
+    `warmth` is the number of earlier visits that the key person still remembers; `due_in_s` the time until the first
+    clock of the pool rules takes the lead away. Within `defend_s` of that a lead counts twice: a visit merely to keep
+    it, or the last try.
     """
     expected = appeal * (habits.base + habits.gain * warmth)
     return np.where(due_in_s <= habits.defend_s, 2.0 * expected, expected)
 
 
-def plan_day(habits: Habits, *, worths: Floats, from_base_s: Floats, between_s: Floats) -> list[int]:
-    """Whom to visit today, in order, as positions in `worths` [m]; `between_s` is [m, m], from row to column.
+def plan_day(habits: Habits, *, worths: Floats, from_base_s: Floats, from_lead_s: Legs) -> list[int]:
+    """Whom to visit today, in order, as positions in `worths` [m].
+
+    `from_base_s` are the travel times to each lead [m] from where the day begins, `from_lead_s(i)` those from lead i.
 
     From where he stands a BD goes on to the lead with the highest worth per second of travel and visit, until the
     number of visits or the working time is used up (the way home is not paid for). Ties go to the lower position.
@@ -107,5 +113,5 @@ def plan_day(habits: Habits, *, worths: Floats, from_base_s: Floats, between_s: 
         now_s = end_s
         plan.append(best)
         left[best] = 0.0
-        legs = between_s[best]
+        legs = from_lead_s(best)
     return plan

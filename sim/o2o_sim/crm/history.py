@@ -16,8 +16,8 @@ class History:
     """Rows in order of time; the id of a row is its place."""
 
     def __init__(self) -> None:
-        self._events: dict[str, list[Any]] = _columns("lead_events")
-        self._visits: dict[str, list[Any]] = _columns("visits")
+        self._events: list[tuple[Any, ...]] = []
+        self._visits: list[tuple[Any, ...]] = []
 
     def event(
         self,
@@ -31,33 +31,19 @@ class History:
         reason: str | None = None,
     ) -> None:
         """Append to `lead_events`: `owner` after the event, `owned` what he (or the previous owner) then holds."""
-        rows = self._events
-        rows["event_id"].append(len(rows["event_id"]))
-        rows["lead_id"].append(lead_id)
-        rows["at"].append(at)
-        rows["what"].append(what)
-        rows["actor"].append(actor)
-        rows["owner"].append(owner)
-        rows["owned"].append(owned)
-        rows["reason"].append(reason)
+        self._events.append((len(self._events), lead_id, at, what, actor, owner, owned, reason))
 
     def visit(self, at: float, lead_id: int, bd_id: int, travel_s: float, signed: bool) -> None:
         """Append to `visits`."""
-        rows = self._visits
-        rows["visit_id"].append(len(rows["visit_id"]))
-        rows["lead_id"].append(lead_id)
-        rows["bd_id"].append(bd_id)
-        rows["at"].append(at)
-        rows["travel_s"].append(travel_s)
-        rows["signed"].append(signed)
+        self._visits.append((len(self._visits), lead_id, bd_id, at, travel_s, signed))
 
     def tables(self) -> dict[str, pa.Table]:
         """The two tables."""
-        return {
-            "lead_events": pa.table(self._events, schema=TABLES["lead_events"]),
-            "visits": pa.table(self._visits, schema=TABLES["visits"]),
-        }
+        return {"lead_events": _table("lead_events", self._events), "visits": _table("visits", self._visits)}
 
 
-def _columns(table: str) -> dict[str, list[Any]]:
-    return {name: [] for name in TABLES[table].names}
+def _table(name: str, rows: list[tuple[Any, ...]]) -> pa.Table:
+    schema = TABLES[name]
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(schema)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)

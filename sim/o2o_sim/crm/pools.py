@@ -47,8 +47,11 @@ class Pools:
         """The leads each BD holds, in the order in which he got them."""
         self.open = np.zeros(n, dtype=np.bool_)
         """Whether a lead lies in the public pool."""
+        self.due_s: Floats = np.full(n, math.inf)
+        """When the first clock of a private lead is due, if nothing else happens to it."""
         self.visits = np.zeros(n, dtype=np.int32)
         self.last_visit_s: Floats = np.full(n, -math.inf)
+        """By whomever; minus infinity: never."""
         self.signed_at: list[float | None] = [None] * n
         self._claims = [0] * n
         self._drops = [0] * n
@@ -89,7 +92,7 @@ class Pools:
             return after
         now = self.env.now
         self.stage[lead_id] = after
-        self.holds[lead_id] = rules.visited(hold, now)
+        self._hold(lead_id, rules.visited(hold, now))
         self._count_idle(lead_id)
         self._touched[lead_id] = now
         self.visits[lead_id] += 1
@@ -114,7 +117,7 @@ class Pools:
         extended = rules.extend(hold, self.policy, hold.owner == bd_id, now_s=self.env.now)
         if isinstance(extended, Refused):
             return extended
-        self.holds[lead_id] = extended.hold
+        self._hold(lead_id, extended.hold)
         self._note(lead_id, "extended", actor=bd_id, owner=bd_id)
         return None
 
@@ -169,8 +172,12 @@ class Pools:
         hold = self.holds[lead_id]
         return None if hold is None else hold.owner
 
-    def _take(self, lead_id: int, hold: Hold) -> None:
+    def _hold(self, lead_id: int, hold: Hold | None) -> None:
         self.holds[lead_id] = hold
+        self.due_s[lead_id] = math.inf if hold is None else rules.next_check_s(hold, self.policy)
+
+    def _take(self, lead_id: int, hold: Hold) -> None:
+        self._hold(lead_id, hold)
         self.open[lead_id] = False
         self.private[hold.owner][lead_id] = None
         self._since[lead_id] = self._touched[lead_id] = self.env.now
@@ -182,7 +189,7 @@ class Pools:
         assert hold is not None
         self._count_private(lead_id)
         del self.private[hold.owner][lead_id]
-        self.holds[lead_id] = None
+        self._hold(lead_id, None)
         return hold.owner
 
     def _watch(self, lead_id: int) -> None:
@@ -190,7 +197,7 @@ class Pools:
         hold = self.holds[lead_id]
         if hold is None:
             return
-        alarm = self.env.timeout(max(0.0, rules.next_check_s(hold, self.policy) - self.env.now))
+        alarm = self.env.timeout(max(0.0, float(self.due_s[lead_id]) - self.env.now))
         alarm.callbacks.append(lambda _: self._recycle(lead_id, hold))
 
     def _recycle(self, lead_id: int, watched: Hold) -> None:

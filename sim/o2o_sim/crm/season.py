@@ -17,7 +17,7 @@ import numpy.typing as npt
 from simpy import Environment, Event
 
 from o2o_domain.leads import LeadStage
-from o2o_domain.pools import PoolPolicy, next_check_s
+from o2o_domain.pools import PoolPolicy
 from o2o_scenarios.schema import Scenario
 from o2o_sim.chance import stream
 from o2o_sim.city.model import City
@@ -52,7 +52,7 @@ class Season:
         self.pools = Pools(env, policy_of(scenario), city.leads, len(city.bds))
         self._managers = [bd.manager for bd in city.bds]
         self._seed = scenario.seed
-        self._luck = Luck(scenario.seed)
+        self._luck = Luck(scenario.seed, len(city.leads))
         self._created = np.array([lead.created_s for lead in city.leads])
         self._propensity = np.array([lead.propensity for lead in city.leads])
         self._looks = _looks(scenario.seed, self._propensity)
@@ -83,13 +83,10 @@ class Season:
 
     def _extend_warm(self, bd_id: int) -> None:
         """Extend warm leads that a clock would take before the next morning, those at least worth it to this BD."""
-        pools, soon = self.pools, self.env.now + DAY_S
-        for lead_id in list(pools.private[bd_id]):
-            hold = pools.holds[lead_id]
-            if hold is None or not self._extends[lead_id] or next_check_s(hold, pools.policy) > soon:
-                continue
-            if self._warmth_now(np.array([lead_id]))[0] >= WARM:
-                pools.extend(bd_id, lead_id)
+        mine = np.fromiter(self.pools.private[bd_id], dtype=np.intp)
+        ending = mine[(self.pools.due_s[mine] <= self.env.now + DAY_S) & self._extends[mine]]
+        for lead_id in ending[self._warmth_now(ending) >= WARM].tolist():
+            self.pools.extend(bd_id, lead_id)
 
     def _claim(self, bd_id: int) -> None:
         pools = self.pools
@@ -117,7 +114,7 @@ class Season:
             self.habits,
             worths=self._worths(mine),
             from_base_s=roads.seconds[here, places],
-            between_s=roads.seconds[np.ix_(places, places)],
+            from_lead_s=lambda position: roads.seconds[places[position], places],
         )
         for lead_id, place in zip(mine[plan].tolist(), places[plan].tolist(), strict=True):
             travel_s = float(roads.seconds[here, place]) * roads.congestion(self.env.now)
@@ -130,7 +127,7 @@ class Season:
     def _visit(self, bd_id: int, lead_id: int, travel_s: float) -> None:
         pools, now = self.pools, self.env.now
         number = int(pools.visits[lead_id])
-        warmth = float(self._warmth_now(np.array([lead_id]))[0])
+        warmth = 0.0 if number == 0 else cooled(self._warmth[lead_id], now - pools.last_visit_s[lead_id], self.crm)
         likely = chance(
             self.crm,
             propensity=float(self._propensity[lead_id]),
@@ -171,17 +168,15 @@ class Season:
         return workable
 
     def _warmth_now(self, leads: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-        since = np.where(self._warmth[leads] > 0.0, self.env.now - self.pools.last_visit_s[leads], 0.0)
-        return cooled(self._warmth[leads], since, self.crm)
+        """What the key persons still remember of earlier visits; 0 where there was none."""
+        return cooled(self._warmth[leads], self.env.now - self.pools.last_visit_s[leads], self.crm)
 
     def _worths(self, leads: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
-        pools = self.pools
-        due = [next_check_s(hold, pools.policy) for i in leads.tolist() if (hold := pools.holds[i]) is not None]
         return behaviour.worth(
             self.habits,
             appeal=self._appeal[leads],
             warmth=self._warmth_now(leads),
-            due_in_s=np.array(due) - self.env.now,
+            due_in_s=self.pools.due_s[leads] - self.env.now,
         )
 
     def signed(self) -> int:

@@ -1,7 +1,7 @@
 """What comes of a visit: whether the key person signs (C1).
 
-Decides the chance and draws it from the lead's own stream, one number per visit, so that the n-th visit to a lead
-meets the same luck under every policy (common random numbers). Leaves to `behaviour` who visits, and when.
+Decides the chance, and draws one number per lead and visit, so that the n-th visit to a lead meets the same luck under
+every policy (common random numbers). Leaves to `behaviour` who visits, and when.
 
 The chance is propensity x (sign_chance + sign_gain_per_visit x warmth) x freshness, at most 0.95, where
 - warmth is the number of earlier visits, each halving with every `interest_half_life_days` since;
@@ -12,7 +12,7 @@ first, has warmth 0.5 and freshness 0.944, so the chance is (0.05 + 0.02) x 0.94
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TypeVar
 
 from o2o_scenarios.schema import CrmSpec
 from o2o_sim.chance import stream
@@ -20,12 +20,14 @@ from o2o_sim.crm.behaviour import DAY_S, Floats
 
 MAX_CHANCE = 0.95
 BLOCK = 16
-"""Draws taken from a lead's stream at a time; has no influence on their values."""
+"""Visits whose draws are taken at a time. Part of the address of a draw: another value is another luck."""
+
+Amount = TypeVar("Amount", float, Floats)
 
 
-def cooled(warmth: Floats, since_s: Floats, crm: CrmSpec) -> Floats:
-    """What is left of `warmth` (visits, [m]) after `since_s` seconds without a visit, [m]."""
-    left: Floats = warmth * np.exp2(-since_s / (crm.interest_half_life_days * DAY_S))
+def cooled(warmth: Amount, since_s: Amount, crm: CrmSpec) -> Amount:
+    """What is left of `warmth` (visits) after `since_s` seconds without a visit; of one lead, or of many [m]."""
+    left: Amount = warmth * 2.0 ** (-since_s / (crm.interest_half_life_days * DAY_S))
     return left
 
 
@@ -38,14 +40,18 @@ def chance(crm: CrmSpec, *, propensity: float, warmth: float, age_s: float) -> f
 class Luck:
     """The draws of each lead's visits, uniform in [0, 1), by lead and number of the visit."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, leads: int) -> None:
         self._seed = seed
-        self._draws: dict[int, list[float]] = {}
+        self._leads = leads
+        self._blocks: list[list[list[float]]] = []
 
     def draw(self, lead_id: int, visit_no: int) -> float:
-        """The number that decides visit `visit_no` (0, 1, ...) to the lead, whoever makes it and whenever."""
-        draws = self._draws.get(lead_id, [])
-        if visit_no >= len(draws):
-            size = (visit_no // BLOCK + 1) * BLOCK
-            draws = self._draws[lead_id] = stream(self._seed, "crm.sign", lead_id).random(size).tolist()
-        return draws[visit_no]
+        """The number that decides visit `visit_no` (0, 1, ...) to the lead, whoever makes it and whenever.
+
+        It does not depend on how many leads there are.
+        """
+        block, place = divmod(visit_no, BLOCK)
+        while block >= len(self._blocks):
+            draws = stream(self._seed, "crm.sign", len(self._blocks)).random((self._leads, BLOCK))
+            self._blocks.append(draws.tolist())
+        return self._blocks[block][lead_id][place]
