@@ -1,0 +1,186 @@
+"""From bytes to paper: the sans-IO ESC/POS interpreter (A14).
+
+Decides where each command begins and ends, at any split of the stream, and runs it; what commands do is in the table
+(`commands`), when the paper is out is the mechanism's. Nothing raises, whatever the bytes: unknown commands become
+`Unknown` events, their first two bytes are dropped and reading goes on.
+
+    interpreter = Interpreter(GENERIC_80)
+    replies, events = interpreter.feed("宫保鸡丁 x1\\n".encode("gb18030") + b"\\x1dV\\x00", now=0.0)
+    events[0].receipt.text  # '宫保鸡丁 x1'
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from o2o_devices.escpos import status as status_bytes
+from o2o_devices.escpos.commands import ONE_BYTE, PREFIXED, PREFIXES, Command
+from o2o_devices.escpos.events import ClearBuffers, Drawer, Event
+from o2o_devices.escpos.realtime import Scanner
+from o2o_devices.escpos.shapes import Need
+from o2o_devices.escpos.state import State
+from o2o_devices.escpos.status import Status
+from o2o_devices.mechanism import GENERIC_80, Profile
+
+# No byte of a GB18030 character is below 0x30 (checked over all code points), so control bytes end a run of text.
+_TEXT = re.compile(rb"[\x20-\xff]+").match
+_PERIPHERAL = PREFIXED[0x1B3D]
+
+
+def _always_ready(now: float) -> Status:
+    return Status()
+
+
+class Interpreter:
+    """One printer's reading end. `status` tells the sensors' state at a time, for real-time answers.
+
+    kanji: multi-byte mode after power-on and ESC @, as on Chinese models (python-escpos#678); False as on Western ones.
+    """
+
+    __slots__ = ("_held", "_scanner", "_skip", "_state", "_want", "status")
+
+    def __init__(
+        self,
+        profile: Profile = GENERIC_80,
+        *,
+        kanji: bool = True,
+        status: Callable[[float], Status] = _always_ready,
+    ) -> None:
+        self.status = status
+        self._state = State(profile, kanji=kanji)
+        self._scanner = Scanner()
+        self._held = bytearray()
+        self._want = 0
+        self._skip = 0
+
+    @property
+    def fed_mm(self) -> float:
+        """Paper fed by all that was read."""
+        return self._state.paper.fed_mm
+
+    def feed(self, data: bytes, now: float = 0.0) -> tuple[bytes, list[Event]]:
+        """Read `data`. Replies: to be sent at once (real time). Events: in order, each with its place on the paper."""
+        replies, urgent = self.scan(data, now)
+        return replies, [*urgent, *self.interpret(data)]
+
+    def scan(self, data: bytes, now: float) -> tuple[bytes, list[Event]]:
+        """The real-time half of `feed`: answers and events of the commands that are acted on when they are received."""
+        replies = b""
+        events: list[Event] = []
+        for command in self._scanner.feed(data):
+            kind, n = command[1], command[2]
+            if kind == 0x04:
+                replies += status_bytes.realtime(n, self.status(now))
+            elif kind == 0x05 and n == 2:
+                events.append(ClearBuffers(recover=True))
+            elif command == b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08":
+                replies += status_bytes.CLEAR_RESPONSE
+                events.append(ClearBuffers(recover=False))
+            elif kind == 0x14 and n == 1:
+                events.append(Drawer(0.0, 5 if command[3] & 1 else 2))
+        return replies, events
+
+    def interpret(self, data: bytes) -> list[Event]:
+        """The in-order half of `feed`."""
+        state = self._state
+        if self._skip:
+            gone = min(self._skip, len(data))
+            self._skip -= gone
+            data = data[gone:]
+        if self._held:
+            self._held += data
+            if len(self._held) < self._want:
+                return []
+            data = bytes(self._held)
+            self._held.clear()
+        self._want = 0
+        paper_text = state.paper.text
+        at, end = 0, len(data)
+        while at < end:
+            code = data[at]
+            if code >= 0x20:
+                match = _TEXT(data, at)
+                assert match is not None
+                if state.selected:
+                    paper_text(match.group())
+                at = match.end()
+            elif code in PREFIXES:
+                if at + 1 >= end:
+                    self._hold(data, at, 2)
+                    break
+                command = PREFIXED.get(code << 8 | data[at + 1])
+                if command is None:
+                    at = self._unknown(data, at)
+                    continue
+                start = at + 2
+                shape = command.shape
+                if isinstance(shape, int):
+                    stop = start + shape
+                    if stop > end:
+                        self._hold(data, at, stop - at)
+                        break
+                    at = stop
+                else:
+                    extent = shape(data, start, end)
+                    if isinstance(extent, Need):
+                        self._hold(data, at, 2 + extent.size)
+                        break
+                    stop = start + extent.head
+                    if stop > end:
+                        self._hold(data, at, stop - at)
+                        break
+                    at = stop + extent.skip
+                    if at > end:
+                        self._skip = at - end
+                        at = end
+                action = command.action
+                if action is not None and (state.selected or command is _PERIPHERAL):
+                    action(state, data[start:stop])
+            else:
+                at = self._control(code, at)
+        if state.events:
+            events, state.events = state.events, []
+            return events
+        return []
+
+    def _control(self, code: int, at: int) -> int:
+        command: Command | None = ONE_BYTE.get(code)
+        if command is None:
+            self._state.unknown(bytes((code,)))
+        elif command.action is not None and self._state.selected:
+            command.action(self._state, b"")
+        return at + 1
+
+    def _unknown(self, data: bytes, at: int) -> int:
+        """Drop a prefix and its opcode; an opcode below 0x20 may begin the next command and stays."""
+        size = 2 if data[at + 1] >= 0x20 else 1
+        self._state.unknown(data[at : at + size])
+        return at + size
+
+    def _hold(self, data: bytes, at: int, want: int) -> None:
+        self._held += data[at:]
+        self._want = want
+
+    def end_job(self) -> list[Event]:
+        """The sender is gone: drop half a command, print the line begun, and give out what was not cut."""
+        self._drop_partial()
+        self._state.cut(None)
+        events, self._state.events = self._state.events, []
+        return events
+
+    def clear(self) -> None:
+        """Drop what is not printed and half a command (DLE DC4 8); modes stay, page mode ends."""
+        self._drop_partial()
+        self._state.paper.drop()
+
+    def power_cycle(self) -> None:
+        """All modes as at power-on."""
+        self._drop_partial()
+        self._state.reset_modes()
+        self._state.paper.drop()
+
+    def _drop_partial(self) -> None:
+        self._held.clear()
+        self._want = self._skip = 0
+        self._scanner.reset()
