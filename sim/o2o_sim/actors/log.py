@@ -1,0 +1,103 @@
+"""Actor log: what the actors of a run did, as the run tables `merchants`, `riders`, `visits` and `samples`.
+
+Decides which of the actors' own figures are kept and how often they are sampled. What the platform knows of the same
+events (orders, tickets, leads) is the platform's to tell.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from o2o_results.tables import TABLES
+from o2o_sim.actors.bd import Bd
+from o2o_sim.actors.kitchen import Kitchen
+from o2o_sim.actors.rider import Rider
+from o2o_sim.actors.scene import Scene, Steps
+
+SAMPLE_S = 10.0
+"""Run seconds between two samples."""
+
+
+class ActorLog:
+    """The actors of one run; ask for the tables at the horizon (or whenever the run stops)."""
+
+    def __init__(self, scene: Scene, kitchens: list[Kitchen], riders: list[Rider], bds: list[Bd]) -> None:
+        self.kitchens = kitchens
+        self.riders = riders
+        self.bds = bds
+        self.samples: list[tuple[float, str, float]] = []
+        """(run second, metric, value)"""
+        self._scene = scene
+
+    def sample(self) -> Steps:
+        """A process: every ten run seconds the orders that wait or cook, and the riders on shift and under way."""
+        env = self._scene.env
+        while True:
+            now = env.now
+            waiting = sum(kitchen.slots.waiting(now) for kitchen in self.kitchens)
+            cooking = sum(kitchen.slots.busy(now) for kitchen in self.kitchens)
+            online = sum(rider.online for rider in self.riders)
+            busy = sum(rider.busy for rider in self.riders)
+            self.samples += [
+                (now, "kitchens_waiting", float(waiting)),
+                (now, "kitchens_cooking", float(cooking)),
+                (now, "riders_online", float(online)),
+                (now, "riders_busy", float(busy)),
+            ]
+            yield env.timeout(SAMPLE_S)
+
+    def tables(self, now: float) -> dict[str, pa.Table]:
+        """The four tables as of run second `now`. A rider who never came on shift has `on` = `off`."""
+        rows: dict[str, list[dict[str, Any]]] = {
+            "merchants": [self._merchant(kitchen, now) for kitchen in self.kitchens],
+            "riders": [self._rider(rider, now) for rider in self.riders],
+            "visits": self._visits(),
+            "samples": [{"at": at, "metric": metric, "value": value} for at, metric, value in self.samples],
+        }
+        return {name: pa.Table.from_pylist(content, schema=TABLES[name]) for name, content in rows.items()}
+
+    @staticmethod
+    def _merchant(kitchen: Kitchen, now: float) -> dict[str, Any]:
+        facts = kitchen.merchant
+        return {
+            "merchant_id": facts.merchant_id,
+            "name": facts.name,
+            "lat": facts.lat,
+            "lng": facts.lng,
+            "node": facts.node,
+            "slots": facts.slots,
+            "orders": kitchen.orders,
+            "busy_s": kitchen.slots.busy_s(now),
+            "max_queue": kitchen.slots.max_queue,
+        }
+
+    def _rider(self, rider: Rider, now: float) -> dict[str, Any]:
+        driving_s, service_s, metres = rider.worked(now)
+        on = rider.on if rider.on is not None else self._scene.tempo.run_s(rider.facts.on_s)
+        off = rider.off if rider.off is not None else (now if rider.on is not None else on)
+        return {
+            "rider_id": rider.facts.rider_id,
+            "vehicle": rider.facts.vehicle,
+            "on": on,
+            "off": off,
+            "orders": rider.orders,
+            "driving_s": driving_s,
+            "service_s": service_s,
+            "distance_m": metres,
+        }
+
+    def _visits(self) -> list[dict[str, Any]]:
+        visits = sorted((visit for bd in self.bds for visit in bd.visits), key=lambda visit: (visit.at, visit.bd_id))
+        return [
+            {
+                "visit_id": number,
+                "lead_id": visit.lead_id,
+                "bd_id": visit.bd_id,
+                "at": visit.at,
+                "travel_s": visit.travel_s,
+                "signed": visit.signed,
+            }
+            for number, visit in enumerate(visits)
+        ]

@@ -1,0 +1,158 @@
+"""Lead desk: leads, private pools and visits as requests of BDs to the modelled platform (C1, C6-C8, C13).
+
+Decides how requests are answered; who may hold a lead, and when it drops, is decided by the pools of `o2o_sim.crm`, the
+same shell around the domain's rules in which the weeks are simulated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from simpy import Event
+
+from o2o_domain.leads import LeadStage, convert
+from o2o_domain.pools import PoolPolicy
+from o2o_domain.refusal import Refused
+from o2o_scenarios.schema import PoolSpec
+from o2o_sim.crm.pools import Pools
+from o2o_sim.platform_model.desk import OK, Desk, refusal
+from o2o_sim.port import Reply
+from o2o_sim.tempo import Tempo
+
+
+def pool_policy(spec: PoolSpec, tempo: Tempo) -> PoolPolicy:
+    """The scenario's pool rules in run time: at speed 10, a day of the rules is a tenth of a day."""
+    return PoolPolicy(
+        quota=spec.quota,
+        term_days=tempo.run_s(spec.term_days),
+        visit_days=tempo.run_s(spec.visit_days),
+        contract_days=tempo.run_s(spec.contract_days),
+        extension_days=tempo.run_s(spec.extension_days),
+        max_extensions=spec.max_extensions,
+        extension_resets=spec.extension_resets,
+    )
+
+
+class LeadPools(Pools):
+    """Pools in which the contract is signed by a request of its own, after the visit."""
+
+    def sign(self, bd_id: int, lead_id: int) -> Refused | None:
+        """The owner's lead signed a contract: it leaves the pools (C1)."""
+        hold = self.holds[lead_id]
+        if hold is None or hold.owner != bd_id:
+            return Refused("not_owner", str(bd_id))
+        converted = convert(self.stage[lead_id], visits=int(self.visits[lead_id]), contract_signed=True)
+        if isinstance(converted, Refused):
+            return converted
+        self.stage[lead_id] = converted
+        self.signed_at[lead_id] = self.env.now
+        self._leave(lead_id)
+        self._note(lead_id, "signed", actor=bd_id, owner=bd_id)
+        return None
+
+
+class LeadDesk:
+    """Answers BDs."""
+
+    def __init__(self, desk: Desk) -> None:
+        leads = tuple(replace(lead, created_s=desk.tempo.run_s(lead.created_s)) for lead in desk.city.leads)
+        self.pools = LeadPools(desk.env, pool_policy(desk.scenario.crm.pool, desk.tempo), leads, len(desk.city.bds))
+        self._desk = desk
+        self._x_m, self._y_m = _metres(leads, desk)
+        for lead in leads:
+            if lead.created_s <= 0.0:
+                self.pools.appear(lead.lead_id)
+            else:
+                desk.later(lead.created_s, partial(self._appear, lead.lead_id))
+
+    def tables(self) -> dict[str, pa.Table]:
+        """`leads` and `lead_events` as of now (and the check-ins as `visits`, without their ways)."""
+        self.pools.close()
+        return self.pools.tables()
+
+    def open_leads(self, bd_id: int, lat: float, lng: float, k: int) -> Event:
+        """The k nearest leads of the public pool."""
+
+        def decide() -> Reply:
+            free = np.flatnonzero(self.pools.open)
+            return self._listed(free, lat, lng, k)
+
+        return self._request("GET /crm/leads/open", decide)
+
+    def my_leads(self, bd_id: int) -> Event:
+        """A BD's private pool, in the order in which he got it."""
+
+        def decide() -> Reply:
+            return Reply(200, {"leads": [self._lead(lead_id) for lead_id in self.pools.private[bd_id]]})
+
+        return self._request("GET /crm/leads/mine", decide)
+
+    def claim(self, bd_id: int, lead_id: int) -> Event:
+        """Into the private pool. A BD's own lead is answered like the first time, so a claim may be repeated."""
+
+        def decide() -> Reply:
+            hold = self.pools.holds[lead_id]
+            if hold is not None and hold.owner == bd_id:
+                return OK
+            if self.pools.stage[lead_id] is LeadStage.SIGNED:
+                return Reply(409, {"error": {"code": "already_signed", "detail": str(lead_id)}})
+            facts = {
+                "owner": None if hold is None else hold.owner,
+                "held": len(self.pools.private[bd_id]),
+                "policy": self.pools.policy,
+            }
+            return self._reply(self.pools.claim(bd_id, lead_id), "pools.claim", facts)
+
+        return self._request("POST /crm/leads/{id}/claim", decide)
+
+    def visit(self, bd_id: int, lead_id: int, lat: float, lng: float, note: str) -> Event:
+        """Check in a visit."""
+        return self._request(
+            "POST /crm/leads/{id}/visits",
+            lambda: self._reply(self.pools.visit(bd_id, lead_id, 0.0, contract_signed=False)),
+        )
+
+    def sign(self, bd_id: int, lead_id: int) -> Event:
+        """Hand in a signed contract."""
+        return self._request("POST /crm/leads/{id}/contract", lambda: self._reply(self.pools.sign(bd_id, lead_id)))
+
+    def extend(self, bd_id: int, lead_id: int) -> Event:
+        """Lengthen the protection."""
+        return self._request("POST /crm/leads/{id}/extend", lambda: self._reply(self.pools.extend(bd_id, lead_id)))
+
+    def _appear(self, lead_id: int, _: Event) -> None:
+        self.pools.appear(lead_id)
+
+    def _request(self, name: str, decide: Callable[[], Reply]) -> Event:
+        return self._desk.request("bd", name, None, self._desk.service.other(), decide)
+
+    def _reply(self, refused: Refused | None, rule: str | None = None, facts: dict[str, Any] | None = None) -> Reply:
+        if self._desk.decisions is not None and rule is not None and facts is not None:
+            self._desk.decisions.note(rule, facts, "granted" if refused is None else refused)
+        return OK if refused is None else refusal(refused)
+
+    def _listed(self, lead_ids: np.ndarray[Any, np.dtype[np.intp]], lat: float, lng: float, k: int) -> Reply:
+        """The k nearest of `lead_ids`, ties to the lower id."""
+        here_x, here_y = _project(np.array([lat]), np.array([lng]), self._desk)
+        squared = (self._x_m[lead_ids] - here_x[0]) ** 2 + (self._y_m[lead_ids] - here_y[0]) ** 2
+        nearest = lead_ids[np.argsort(squared, kind="stable")[:k]]
+        return Reply(200, {"leads": [self._lead(int(lead_id)) for lead_id in nearest]})
+
+    def _lead(self, lead_id: int) -> dict[str, Any]:
+        lead = self.pools.leads[lead_id]
+        return {"lead_id": lead_id, "lat": lead.lat, "lng": lead.lng, "stage": str(self.pools.stage[lead_id])}
+
+
+def _project(lat: Any, lng: Any, desk: Desk) -> tuple[Any, Any]:
+    """Degrees to metres on a plane that is true around the city's middle (good enough to sort by distance)."""
+    middle = np.radians(float(desk.city.graph.lat.mean()))
+    return np.radians(lng) * np.cos(middle) * 6_371_000.0, np.radians(lat) * 6_371_000.0
+
+
+def _metres(leads: tuple[Any, ...], desk: Desk) -> tuple[Any, Any]:
+    return _project(np.array([lead.lat for lead in leads]), np.array([lead.lng for lead in leads]), desk)

@@ -1,0 +1,226 @@
+"""Print desk: from a committed order to its ticket on paper, or to a visible failure (A14).
+
+Decides when a ticket is published, claimed, rendered and sent: the outbox relay and the dispatchers are stations, each
+printer has a lane of its own (one dead printer delays nobody else), and a lane sends one ticket at a time. What a
+failure means (retry, unconfirmed, give up, escalation) is the domain's print policy; what happens on the paper is the
+printer's. A ticket that was sent and not answered is never sent again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from simpy import Event, Store
+
+from o2o_domain import tickets
+from o2o_domain.orders import OrderState
+from o2o_domain.refusal import Refused
+from o2o_domain.ticket_layout import TicketOrder, layout, mask_phone
+from o2o_domain.tickets import Escalation, GiveUp, PrintOutcome, PrintPolicy, Retry, TicketEvent, TicketState
+from o2o_sim.platform_model.catalogue import Catalogue
+from o2o_sim.platform_model.deadlines import Deadlines
+from o2o_sim.platform_model.desk import Desk
+from o2o_sim.platform_model.records import Order, Receipt, Ticket
+from o2o_sim.port import AppNotice, TicketOnPaper
+from o2o_sim.printers.faults import FaultDraws, PrinterFault
+from o2o_sim.printers.paper import lines_within, ticket_mm
+from o2o_sim.printers.printer import Printer, profile_of
+from o2o_sim.servers import Servers
+
+WIDTH_COLS = {"58mm": 32, "80mm": 48}
+OUTCOMES = {PrinterFault.PAPER_END: PrintOutcome.PAPER_END, PrinterFault.OFFLINE: PrintOutcome.REFUSED}
+"""What an attempt ends with when the printer was in trouble before anything was sent."""
+
+
+@dataclass(slots=True)
+class _Lane:
+    printer: Printer
+    waiting: deque[Ticket] = field(default_factory=deque)
+    idle: bool = True
+
+
+class PrintDesk:
+    """Outbox relay, dispatchers and printers."""
+
+    def __init__(
+        self, desk: Desk, catalogue: Catalogue, faults: FaultDraws, merchant_inbox: Callable[[int], Store]
+    ) -> None:
+        self.tickets: list[Ticket] = []
+        self.receipts: list[Receipt] = []
+        self.relay = Servers(1)
+        self.dispatchers = Servers(desk.scenario.platform.dispatchers)
+        spec = desk.scenario.printing
+        profile = profile_of(spec)
+        self.lanes = [_Lane(Printer(desk.env, merchant.merchant_id, profile)) for merchant in desk.city.merchants]
+        self._desk = desk
+        self._catalogue = catalogue
+        self._faults = faults
+        self._inbox = merchant_inbox
+        self._width = WIDTH_COLS[spec.width]
+        self._policy = PrintPolicy(spec.max_attempts, spec.retry_backoff_s, spec.ack_timeout_s, spec.deadline_s)
+        self._overdue = Deadlines[Ticket](
+            desk.env, spec.deadline_s, is_open=self._nobody_knows, overdue=self._escalate_further
+        )
+
+    def waiting(self) -> int:
+        """Tickets published and not sent yet."""
+        return sum(len(lane.waiting) for lane in self.lanes)
+
+    def committed(self, order: Order) -> None:
+        """The order's transaction is committed, its ticket is in the outbox."""
+        now = self._desk.env.now
+        ticket = order.ticket = Ticket(order, now)
+        self.tickets.append(ticket)
+        self._overdue.watch(ticket)
+        service_s = self._desk.service.publish[order.order_id]
+        self._desk.later(self.relay.book(now, service_s) + service_s - now, partial(self._published, ticket))
+
+    def _published(self, ticket: Ticket, _: Event) -> None:
+        order = ticket.order
+        order.published = self._desk.env.now
+        lane = self.lanes[order.merchant_id]
+        lane.waiting.append(ticket)
+        if lane.idle:
+            lane.idle = False
+            self._claim(lane)
+
+    def _claim(self, lane: _Lane, _: Event | None = None) -> None:
+        """A dispatcher, when one is free, claims the lane's first ticket, renders it and opens the connection."""
+        now, order_id, service = self._desk.env.now, lane.waiting[0].order.order_id, self._desk.service
+        stages_s = service.claim[order_id] + service.render[order_id] + service.send[order_id]
+        begin = self.dispatchers.book(now, stages_s)
+        self._desk.later(begin + stages_s - now, partial(self._send, lane, begin))
+
+    def _send(self, lane: _Lane, begin: float, _: Event) -> None:
+        now, ticket, service = self._desk.env.now, lane.waiting[0], self._desk.service
+        order_id = ticket.order.order_id
+        self._step(ticket, TicketEvent.CLAIM)
+        ticket.attempts += 1
+        ticket.claimed = min(begin + service.claim[order_id], now)  # min: a sum of floats may round past the event
+        ticket.rendered = min(ticket.claimed + service.render[order_id], now)
+        if not ticket.layout:
+            ticket.layout = layout(self._content(ticket.order), self._width)
+        fault = self._faults.fault(order_id) if ticket.attempts == 1 else None
+        repair_s = self._desk.tempo.run_s(self._faults.repair_s(order_id))
+        if fault is not None:
+            lane.printer.meet(fault, repair_s)
+        trouble = lane.printer.trouble()
+        if trouble is not None:
+            self._failed(lane, ticket, OUTCOMES[trouble])
+            return
+        ticket.delivered_to_printer = now
+        out_at = lane.printer.put_out(
+            ticket_mm(lane.printer.mechanism, ticket.layout),
+            repair_s,
+            partial(self._on_paper, lane, ticket, fault is PrinterFault.LOST_ACK),
+        )
+        if out_at > now + self._policy.ack_timeout_s:  # so slow a printer answers too late
+            self._desk.later(self._policy.ack_timeout_s, partial(self._silent, lane, ticket))
+
+    def _on_paper(self, lane: _Lane, ticket: Ticket, ack_lost: bool, printed_mm: float, whole: bool) -> None:
+        """Paper is out: the merchant sees it, and the printer answers unless the answer is lost."""
+        now, order = self._desk.env.now, ticket.order
+        layout_lines, mechanism = ticket.layout, lane.printer.mechanism
+        count = len(layout_lines) if whole else lines_within(mechanism.profile, layout_lines, printed_mm)
+        text_lines = tuple([line.text for line in layout_lines[:count]])
+        self.receipts.append(Receipt(lane.printer.printer_id, now, printed_mm, text_lines))
+        if whole:
+            self._inbox(order.merchant_id).put(TicketOnPaper(order.order_id))
+        if whole and not ack_lost:
+            late = ticket.state is TicketState.UNCONFIRMED
+            self._step(ticket, TicketEvent.LATE_RESULT if late else TicketEvent.PRINT)
+            ticket.printed = now
+            if not late:
+                self._next(lane)
+        elif ticket.state is TicketState.CLAIMED:
+            assert ticket.delivered_to_printer is not None
+            left_s = max(ticket.delivered_to_printer + self._policy.ack_timeout_s - now, 0.0)
+            self._desk.later(left_s, partial(self._silent, lane, ticket))
+
+    def _silent(self, lane: _Lane, ticket: Ticket, _: Event) -> None:
+        self._failed(lane, ticket, PrintOutcome.SILENT)
+
+    def _failed(self, lane: _Lane, ticket: Ticket, outcome: PrintOutcome) -> None:
+        """The attempt did not end in `printed`: ask the policy."""
+        now = self._desk.env.now
+        facts: dict[str, Any] = {
+            "attempts": ticket.attempts,
+            "outcome": outcome,
+            "queued_at": ticket.queued,
+            "now": now,
+        }
+        verdict = tickets.after_failure(self._policy, **facts)
+        if self._desk.decisions is not None:
+            self._desk.decisions.note("tickets.after_failure", {"policy": self._policy, **facts}, verdict)
+        if isinstance(verdict, Retry):
+            self._step(ticket, TicketEvent.REQUEUE)
+            self._desk.later(verdict.at - now, partial(self._claim, lane))
+            return
+        if isinstance(verdict, GiveUp):
+            self._step(ticket, TicketEvent.FAIL)
+            ticket.code = verdict.code
+        else:
+            self._step(ticket, TicketEvent.TIME_OUT)
+            ticket.code = str(outcome)
+        self._tell(ticket, verdict.escalate)
+        self._next(lane)
+
+    def _next(self, lane: _Lane) -> None:
+        lane.waiting.popleft()
+        if lane.waiting:
+            self._claim(lane)
+        else:
+            lane.idle = True
+
+    def _step(self, ticket: Ticket, event: TicketEvent) -> None:
+        after = tickets.step(ticket.state, event)
+        assert not isinstance(after, Refused), (ticket.order.order_id, after)
+        ticket.state = after
+
+    @staticmethod
+    def _nobody_knows(ticket: Ticket) -> bool:
+        """No ticket on paper as far as the platform knows, and no merchant has taken the order."""
+        return ticket.state is not TicketState.PRINTED and ticket.order.state is OrderState.PAID
+
+    def _escalate_further(self, ticket: Ticket) -> None:
+        facts: dict[str, Any] = {
+            "queued_at": ticket.queued,
+            "level": ticket.escalation,
+            "now": self._desk.env.now,
+        }
+        level = tickets.escalation_due(self._policy, **facts)
+        if self._desk.decisions is not None:
+            self._desk.decisions.note("tickets.escalation_due", {"policy": self._policy, **facts}, level)
+        if level is not None:
+            self._tell(ticket, level)
+        if ticket.escalation is not Escalation.PHONE:
+            self._overdue.watch(ticket)
+
+    def _tell(self, ticket: Ticket, level: Escalation) -> None:
+        """Tell the merchant by app, SMS or phone that an order's ticket is late or uncertain."""
+        if ticket.escalation is None or tickets.LADDER.index(level) > tickets.LADDER.index(ticket.escalation):
+            ticket.escalation = level
+        order = ticket.order
+        self._inbox(order.merchant_id).put(AppNotice(order.order_id, str(level)))
+
+    def _content(self, order: Order) -> TicketOrder:
+        desk = self._desk
+        minute = desk.minute_of_day
+        node = self._catalogue.drop_node[order.order_id]
+        return TicketOrder(
+            order_no=order.order_no,
+            merchant_name=desk.city.merchants[order.merchant_id].name,
+            lines=order.lines,
+            items_fen=order.quote.items_fen,
+            discount_fen=order.quote.discount_fen,
+            delivery_fee_fen=order.quote.delivery_fee_fen,
+            total_fen=order.quote.total_fen,
+            note=self._catalogue.notes[order.order_id],
+            phone_masked=mask_phone(f"138{order.user_id % 100_000_000:08d}"),
+            address=f"{int(desk.city.zones[node]) + 1}区{node}号",
+            placed_at_text=f"{minute // 60:02d}:{minute % 60:02d}",
+        )

@@ -1,0 +1,180 @@
+"""Rider desk: who is on line, which rider takes which order, and what becomes of an order without one (A13, S8).
+
+Decides when the domain's `choose_rider` is asked: when a merchant accepts, and again, for the waiting orders in turn,
+when a rider becomes free; after the patience of the scenario an order without a rider is cancelled. Whom it chooses is
+the rule's; the ways are the riders'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from simpy import Event, Store
+
+from o2o_domain import dispatch
+from o2o_domain.dispatch import Assigned, Candidate, DispatchPolicy
+from o2o_domain.orders import OrderEvent
+from o2o_sim.platform_model.deadlines import Deadlines
+from o2o_sim.platform_model.desk import NOT_FOUND, OK, Desk, refusal
+from o2o_sim.platform_model.order_desk import OrderDesk
+from o2o_sim.platform_model.records import Order
+from o2o_sim.port import Assignment, Delivered, Reply, Withdrawn
+
+
+@dataclass(slots=True)
+class _OnLine:
+    lat: float
+    lng: float
+    speed_kmh: float
+    served: int = 0
+    order: Order | None = None
+
+
+class RiderDesk:
+    """Riders on line, and orders waiting for one."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        orders: OrderDesk,
+        rider_inbox: Callable[[int], Store],
+        users: Store,
+    ) -> None:
+        self.waiting: dict[int, Order] = {}
+        """Orders without a rider, by order_id, the longest waiting first."""
+        self.free: dict[int, Candidate] = {}
+        self._on_line: dict[int, _OnLine] = {}
+        self._desk = desk
+        self._orders = orders
+        self._inbox = rider_inbox
+        self._users = users
+        spec = desk.scenario.dispatch
+        self._policy = DispatchPolicy(spec.rule, spec.max_radius_m)
+        self._patience = Deadlines[Order](
+            desk.env,
+            desk.tempo.run_s(spec.patience_s),
+            is_open=lambda order: order.order_id in self.waiting,
+            overdue=self._no_rider,
+        )
+
+    def seek(self, order: Order) -> None:
+        """The merchant took the order: find a rider, or let it wait for one."""
+        rider_id = self._choose(order, self.free.values())
+        if rider_id is None:
+            self.waiting[order.order_id] = order
+            self._patience.watch(order)
+        else:
+            self._assign(rider_id, order)
+
+    def forget(self, order: Order) -> None:
+        """The order ended before it was picked up: its rider, if it has one, is free where he was last seen."""
+        self.waiting.pop(order.order_id, None)
+        rider = self._on_line.get(order.rider_id) if order.rider_id is not None else None
+        if rider is not None and rider.order is order:
+            assert order.rider_id is not None
+            self._inbox(order.rider_id).put(Withdrawn(order.order_id))
+            rider.order = None
+            self._free(order.rider_id, rider)
+
+    def online(self, rider_id: int, lat: float, lng: float, speed_kmh: float) -> Event:
+        """A rider comes on shift."""
+
+        def decide() -> Reply:
+            if rider_id not in self._on_line:
+                rider = self._on_line[rider_id] = _OnLine(lat, lng, speed_kmh)
+                self._free(rider_id, rider)
+            return OK
+
+        return self._desk.request("rider", "POST /riders/me/online", None, self._desk.service.other(), decide)
+
+    def offline(self, rider_id: int) -> Event:
+        """A rider's shift is over."""
+
+        def decide() -> Reply:
+            rider = self._on_line.get(rider_id)
+            if rider is None:
+                return OK
+            if rider.order is not None:
+                return Reply(409, {"error": {"code": "assigned", "detail": str(rider.order.order_id)}})
+            del self._on_line[rider_id]
+            del self.free[rider_id]
+            return OK
+
+        return self._desk.request("rider", "POST /riders/me/offline", None, self._desk.service.other(), decide)
+
+    def picked_up(self, rider_id: int, order_id: int) -> Event:
+        """The rider left the merchant."""
+        decide = partial(self._picked_up, rider_id, order_id)
+        service_s = self._desk.service.event["picked_up"][order_id]
+        return self._desk.request("rider", "POST /orders/{id}/picked_up", order_id, service_s, decide)
+
+    def delivered(self, rider_id: int, order_id: int, lat: float, lng: float) -> Event:
+        """The order is with its user."""
+        decide = partial(self._delivered, rider_id, order_id, lat, lng)
+        service_s = self._desk.service.event["delivered"][order_id]
+        return self._desk.request("rider", "POST /orders/{id}/delivered", order_id, service_s, decide)
+
+    def _picked_up(self, rider_id: int, order_id: int) -> Reply:
+        order = self._carried(rider_id, order_id)
+        if order is None:
+            return NOT_FOUND
+        refused = self._orders.step(order, OrderEvent.PICK_UP)
+        if refused is not None:
+            return refusal(refused)
+        order.picked_up = self._desk.env.now
+        return OK
+
+    def _delivered(self, rider_id: int, order_id: int, lat: float, lng: float) -> Reply:
+        order = self._carried(rider_id, order_id)
+        if order is None:
+            return NOT_FOUND
+        refused = self._orders.step(order, OrderEvent.DELIVER)
+        if refused is not None:
+            return refusal(refused)
+        order.delivered = self._desk.env.now
+        self._orders.end(order)
+        self._users.put(Delivered(order_id))
+        rider = self._on_line[rider_id]
+        rider.lat, rider.lng, rider.order = lat, lng, None
+        rider.served += 1
+        self._free(rider_id, rider)
+        return OK
+
+    def _carried(self, rider_id: int, order_id: int) -> Order | None:
+        rider = self._on_line.get(rider_id)
+        order = rider.order if rider is not None else None
+        return order if order is not None and order.order_id == order_id else None
+
+    def _free(self, rider_id: int, rider: _OnLine) -> None:
+        """A rider has no order: the longest waiting order that the rule gives him, if any."""
+        candidate = Candidate(rider_id, rider.lat, rider.lng, 0, rider.speed_kmh, rider.served)
+        self.free[rider_id] = candidate
+        only = (candidate,)
+        for order in self.waiting.values():
+            if self._choose(order, only) is not None:
+                del self.waiting[order.order_id]
+                self._assign(rider_id, order)
+                return
+
+    def _choose(self, order: Order, candidates: Iterable[Candidate]) -> int | None:
+        merchant = self._desk.city.merchants[order.merchant_id]
+        pickup = (merchant.lat, merchant.lng)
+        choice = dispatch.choose_rider(pickup, candidates, self._policy)
+        if self._desk.decisions is not None:
+            facts = {"pickup": pickup, "candidates": tuple(candidates), "policy": self._policy}
+            self._desk.decisions.note("dispatch.choose_rider", facts, choice)
+        return choice.rider_id if isinstance(choice, Assigned) else None
+
+    def _assign(self, rider_id: int, order: Order) -> None:
+        del self.free[rider_id]
+        self._on_line[rider_id].order = order
+        order.rider_id = rider_id
+        order.assigned = self._desk.env.now
+        self._inbox(rider_id).put(Assignment(order.order_id, order.merchant_id))
+
+    def _no_rider(self, order: Order) -> None:
+        """Patience is over."""
+        if self._orders.cancel(order, OrderEvent.NO_RIDER, "no_rider") is None:
+            self.waiting.pop(order.order_id, None)
