@@ -8,8 +8,8 @@ the log is kept (the run table `decisions`) to the worlds, and reading and repla
     int, bool, None       as in JSON
     float                 shortest text that reads back to the same float; NaN and infinities are refused
     list, tuple           array
-    mapping               object, when all keys are strings (or enums); otherwise {"_": "map", "items": [[key, value], ...]}
-                          sorted by the keys' JSON
+    mapping               object, when all keys are strings other than "_"; otherwise
+                          {"_": "map", "items": [[key, value], ...]} sorted by the keys' JSON
     set, frozenset        array sorted by the members' JSON
 """
 
@@ -48,7 +48,7 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [to_plain(item) for item in value]
     if isinstance(value, Mapping):
-        if all(isinstance(key, str) for key in value):
+        if all(isinstance(key, str) and key != "_" for key in value):
             return {str(key): to_plain(item) for key, item in value.items()}
         pairs = [[to_plain(key), to_plain(item)] for key, item in value.items()]
         return {"_": "map", "items": sorted(pairs, key=lambda pair: _dump(pair[0]))}

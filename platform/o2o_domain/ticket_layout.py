@@ -18,7 +18,7 @@ in front of it or a price behind it; its continuation lines are indented. So a l
     --------------------------------
     小计 1种2份            ￥36.00    items sum, kinds and pieces
     优惠 / 配送费 / 合计               discount (only if any), delivery fee, total (big)
-    =完 END= #26112200017             end marker: without it the ticket is incomplete
+    完 END #26112200017             end marker: without it the ticket is incomplete
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ Align = Literal["left", "center"]
 _ORDER_NO = re.compile(r"[0-9A-Za-z-]{1,24}\Z")
 _REPRINT = re.compile(r"补打 (\d+) / REPRINT \1\Z")
 _ITEMS = re.compile(r"小计 (\d+)种(\d+)份 +￥(\d+)\.(\d\d)\Z")
-_END = "=完 END= #"
+_END = "完 END #"
 
 
 @dataclass(frozen=True, slots=True)
