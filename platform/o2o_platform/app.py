@@ -7,10 +7,11 @@ its folder and name it in FEATURES.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib import import_module
 
+import httpx
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
@@ -23,16 +24,34 @@ from o2o_platform.kit.stream import Stream
 from o2o_platform.kit.web import reply
 from o2o_platform.settings import Settings
 
-FEATURES: tuple[str, ...] = ()
+FEATURES: tuple[str, ...] = (
+    "accounts.routes",
+    "merchants.routes",
+    "orders.routes",
+    "payments.routes",
+    "printing.routes",
+    "delivery.routes",
+    "feeds.routes",
+    "coupons.routes",
+    "deals.routes",
+    "reviews.routes",
+    "crm.routes",
+    "export.routes",
+)
 """Module names of the features, each with `register(app, ctx)`."""
 
 Register = Callable[[FastAPI, Context], None]
 
 
-def create_app(settings: Settings, *, clock: Clock | None = None, features: Sequence[str] | None = None) -> FastAPI:
-    """The platform as an ASGI app. The database is opened here; recovery and tasks start with the app's lifespan."""
+def create_app(
+    settings: Settings, *, clock: Clock | None = None, provider_transport: httpx.AsyncBaseTransport | None = None
+) -> FastAPI:
+    """The platform as an ASGI app. The database is opened here; recovery and tasks start with the app's lifespan.
+
+    `provider_transport` replaces the network to the payment provider (tests: httpx.ASGITransport of the sandbox).
+    """
     clock = clock or SystemClock()
-    registers = [_register(name) for name in (FEATURES if features is None else features)]  # imports hang up the tables
+    registers = [_register(name) for name in FEATURES]  # imports hang up the tables
     db = Database(settings.database_url, readers=settings.readers, durable=settings.durable, now=clock.now)
     stream = Stream(db.read, db.last_event)
     db.on_commit = stream.delivered
@@ -55,6 +74,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None, features: Sequ
     app = FastAPI(title="o2o reference platform", version="0.1.0", lifespan=lifespan)
     app.state.ctx = ctx
     app.state.ready = False
+    app.state.provider_transport = provider_transport
     errors.install(app)
     _health(app)
     for register in registers:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from o2o_domain.dispatch import Assigned, Candidate, choose_rider
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
+from o2o_domain.dispatch import Assigned, Candidate, choose_rider
 from o2o_platform.delivery.tables import riders
 from o2o_platform.errors import Conflict
 from o2o_platform.kit.outbox import publish

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import FastAPI
-from o2o_domain.roles import Permission
 from pydantic import Field
 from sqlalchemy import Connection, select
 from starlette.responses import Response
 
+from o2o_domain.roles import Permission
 from o2o_platform.accounts.dependencies import require
 from o2o_platform.accounts.tokens import CurrentUser
 from o2o_platform.delivery import dispatch, repository
@@ -67,5 +68,5 @@ async def give_up(ctx: Context) -> int:
 
     count = 0
     for order_id in await ctx.db.read(due):
-        count += await ctx.db.write(lambda conn, order_id=order_id: lifecycle.no_rider(conn, ctx, order_id, now))
+        count += await ctx.db.write(partial(lifecycle.no_rider, ctx=ctx, order_id=order_id, now=now))
     return count

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -52,7 +52,7 @@ class Stream:
         self._closed = True
         self._wake()
 
-    async def subscribe(self, topics: Sequence[str], cursor: int) -> AsyncIterator[Event]:
+    async def subscribe(self, topics: Sequence[str], cursor: int) -> AsyncGenerator[Event, None]:
         """Events of `topics` (all if empty) with an id above `cursor`, for ever, until `close`."""
         wanted = frozenset(topics)
         while not self._closed:

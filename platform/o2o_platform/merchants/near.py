@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from o2o_domain.geo import haversine_m
 from sqlalchemy import Connection, Row, select
 
+from o2o_domain.geo import haversine_m
 from o2o_platform.merchants.tables import merchants
 
 _METRES_PER_DEGREE = 111_195.0  # of latitude, on the sphere that haversine_m uses (6,371 km)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
-from o2o_domain.roles import Permission, Role
 from pydantic import Field
 from sqlalchemy import Connection, Row
 from starlette.responses import Response
 
+from o2o_domain.roles import Permission, Role
 from o2o_platform.accounts.dependencies import require
 from o2o_platform.accounts.tokens import CurrentUser
 from o2o_platform.errors import Conflict

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from o2o_domain.orders import OrderEvent, OrderState
-from o2o_domain.roles import Permission, allowed
 from sqlalchemy import Connection, Row
 
+from o2o_domain.orders import OrderEvent, OrderState
+from o2o_domain.roles import Permission, allowed
 from o2o_platform.accounts.tokens import CurrentUser
 from o2o_platform.coupons import repository as coupons
 from o2o_platform.delivery import dispatch

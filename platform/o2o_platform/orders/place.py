@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import Connection, Row
+
 from o2o_domain import hours, pricing, stock
 from o2o_domain.coupons import Eligible, Ineligible
 from o2o_domain.geo import haversine_m
 from o2o_domain.orders import OrderState
 from o2o_domain.pricing import Line, Quote
 from o2o_domain.refusal import Refused
-from sqlalchemy import Connection, Row
-
 from o2o_platform.accounts.tokens import CurrentUser
 from o2o_platform.coupons import repository as coupons
 from o2o_platform.errors import Conflict, Unprocessable, refusal

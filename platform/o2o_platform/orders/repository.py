@@ -11,11 +11,11 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
+from sqlalchemy import Connection, Row, Update, bindparam, func, insert, select, update
+
 from o2o_domain.orders import OrderEvent, OrderState, step
 from o2o_domain.pricing import Line, Quote
 from o2o_domain.refusal import Refused
-from sqlalchemy import Connection, Row, Update, bindparam, func, insert, select, update
-
 from o2o_platform.errors import Conflict, NotFound
 from o2o_platform.kit.outbox import publish
 from o2o_platform.orders.tables import orders
@@ -76,7 +76,7 @@ def of_merchant(conn: Connection, merchant_id: int, *, after: int, limit: int) -
 
 @lru_cache(maxsize=256)
 def _update(columns: tuple[str, ...]) -> Update:
-    values = {name: bindparam(f"new_{name}") for name in columns}
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
     return update(orders).where(orders.c.id == bindparam("the_id"), orders.c.state == bindparam("was")).values(**values)
 
 

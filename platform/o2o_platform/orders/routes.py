@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request
-from o2o_domain.roles import Permission
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from o2o_domain.roles import Permission
 from o2o_platform.accounts.dependencies import current_user, require
 from o2o_platform.accounts.tokens import CurrentUser
 from o2o_platform.errors import Unprocessable

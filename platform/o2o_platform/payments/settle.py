@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Connection, Row
+
 from o2o_domain import ledger as postings
 from o2o_domain.orders import OrderEvent, OrderState, settled
 from o2o_domain.payments import PaymentEvent, PaymentState, step
 from o2o_domain.refusal import Refused
-from sqlalchemy import Connection, Row
-
 from o2o_platform.errors import Conflict
 from o2o_platform.kit.context import Context
 from o2o_platform.kit.outbox import publish

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
+
+from o2o_domain.orders import OrderState
 from o2o_domain.refusal import Refused
 from o2o_domain.tickets import TicketEvent, TicketState, step
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
-
 from o2o_platform.errors import Conflict, NotFound
 from o2o_platform.kit.outbox import publish
 from o2o_platform.merchants.tables import merchants
@@ -39,11 +40,15 @@ _JOB = (
     .where(tickets.c.id == bindparam("id"))
 )
 _OPEN = select(tickets).where(tickets.c.state.in_(OPEN)).order_by(tickets.c.id)
-_LATE = select(tickets).where(
-    tickets.c.state.in_([*OPEN, TicketState.UNCONFIRMED.value, TicketState.FAILED.value]),
-    tickets.c.state != TicketState.PRINTED.value,
-    tickets.c.queued <= bindparam("before"),
-    tickets.c.copy_no == 1,
+_LATE = (
+    select(tickets)
+    .join(orders, orders.c.id == tickets.c.order_id)
+    .where(
+        tickets.c.state.in_([*OPEN, TicketState.UNCONFIRMED.value, TicketState.FAILED.value]),
+        tickets.c.queued <= bindparam("before"),
+        tickets.c.copy_no == 1,
+        orders.c.state == OrderState.PAID.value,  # a merchant who has accepted knows of the order
+    )
 )
 _MARK = (
     update(orders)
@@ -106,7 +111,7 @@ def unfinished(conn: Connection) -> list[Row[Any]]:
 
 
 def late(conn: Connection, before: float) -> list[Row[Any]]:
-    """First copies queued before `before` that are not on paper."""
+    """First copies queued before `before` that are not on paper, of orders that the merchant has not accepted."""
     return list(conn.execute(_LATE, {"before": before}))
 
 
@@ -160,9 +165,3 @@ def rows(conn: Connection) -> Iterable[dict[str, Any]]:
             "queued": row.queued,
             **{name: getattr(row, name) for name in names},
         }
-
-
-def count(conn: Connection) -> dict[str, int]:
-    """Tickets by state."""
-    found = conn.execute(select(tickets.c.state, func.count()).group_by(tickets.c.state))
-    return {state: number for state, number in found}

@@ -1,0 +1,217 @@
+"""A payment provider in a sandbox: charges nobody, behaves like one that does (G4).
+
+Its own ASGI app, on its own port; the platform knows it by URL and shared secret only. Decides: a charge is believed by
+the pay link's signature, confirmed `confirm_s` after the user asked, told to the platform `callback_s` after that, and
+told again with a growing pause until the platform answers 2xx. Modes per payment: latency (`confirm_s`, `callback_s`),
+error (`outcome` "refused"), duplicate (`duplicates` more callbacks), silence (`silent`: the money is taken, the
+callback never comes). The books are in memory: GET /statement is the provider's side for the audit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import httpx
+import msgspec
+from msgspec import Meta, Struct
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from o2o_platform.errors import PlatformError, error_response
+from o2o_platform.kit.clock import Clock, SystemClock
+from o2o_platform.kit.web import body, reply
+from o2o_platform.payments.signing import HEADER, charge, holds, sign
+
+log = logging.getLogger("o2o.sandbox")
+
+BACKOFF_S = 0.5
+MAX_BACKOFF_S = 30.0
+MAX_CALLS = 20
+"""A callback that failed this often is given up; the statement still tells."""
+
+Delay = Annotated[float, Meta(ge=0, le=86_400)]
+
+
+class Confirmation(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /pay/{payment_id}: how this user and this provider behave this time."""
+
+    confirm_s: Delay = 0.0
+    callback_s: Delay = 0.0
+    outcome: Literal["ok", "refused"] = "ok"
+    duplicates: Annotated[int, Meta(ge=0, le=10)] = 0
+    silent: bool = False
+
+
+class RefundBody(Struct, frozen=True):
+    """Body of POST /refunds: the whole amount to have been given back of this payment."""
+
+    payment_id: int
+    amount_fen: int
+
+
+@dataclass(slots=True)
+class Charge:
+    """The provider's book of one payment; times are unix seconds."""
+
+    payment_id: int
+    amount_fen: int
+    state: str  # pending | ok | refused
+    asked: float
+    confirmed: float | None = None
+    refunded_fen: int = 0
+    callbacks: int = 0
+    """Callbacks that the platform has answered with 2xx."""
+
+
+class Provider:
+    """The books and the callbacks. `transport` replaces the network in tests."""
+
+    def __init__(
+        self, platform_url: str, secret: str, clock: Clock, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self.charges: dict[int, Charge] = {}
+        self._callback_url = f"{platform_url.rstrip('/')}/payments/callback"
+        self._secret = secret
+        self._clock = clock
+        self._transport = transport
+        self._client: httpx.AsyncClient | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def routes(self) -> list[Route]:
+        """POST /pay/{payment_id}, POST /refunds, GET /statement, GET /healthz."""
+        return [
+            Route("/pay/{payment_id:int}", self._pay, methods=["POST"]),
+            Route("/refunds", self._refund, methods=["POST"]),
+            Route("/statement", self._statement, methods=["GET"]),
+            Route("/healthz", self._healthz, methods=["GET"]),
+        ]
+
+    @asynccontextmanager
+    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        """Open the client for callbacks; at the end, drop the callbacks that are still to come."""
+        limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
+        async with httpx.AsyncClient(transport=self._transport, timeout=10.0, limits=limits) as self._client:
+            try:
+                yield
+            finally:
+                tasks = list(self._tasks)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _pay(self, request: Request) -> Response:
+        payment_id = int(request.path_params["payment_id"])
+        try:
+            amount = int(request.query_params.get("amount_fen", ""))
+        except ValueError:
+            return error_response(422, "invalid", "amount_fen must be a whole number")
+        if not holds(self._secret, charge(payment_id, amount), request.query_params.get("sig", "")):
+            return error_response(403, "bad_signature", "this pay link is not the platform's")
+        how = await body(request, _CONFIRMATION) if await request.body() else Confirmation()
+        known = self.charges.get(payment_id)
+        if known is None:
+            known = self.charges[payment_id] = Charge(payment_id, amount, "pending", self._clock.now())
+            task = asyncio.create_task(self._run(known, how))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return reply({"payment_id": payment_id, "state": known.state}, 202)
+
+    async def _refund(self, request: Request) -> Response:
+        raw = await request.body()
+        if not holds(self._secret, raw, request.headers.get(HEADER, "")):
+            return error_response(403, "bad_signature", "this does not come from the platform")
+        wanted = await body(request, _REFUND)
+        known = self.charges.get(wanted.payment_id)
+        if known is None or known.state != "ok":
+            return error_response(404, "no_such_charge", f"payment {wanted.payment_id} was not charged")
+        if not 0 <= wanted.amount_fen <= known.amount_fen:
+            return error_response(422, "bad_amount", f"{wanted.amount_fen} of {known.amount_fen}")
+        known.refunded_fen = max(known.refunded_fen, wanted.amount_fen)
+        return reply({"payment_id": known.payment_id, "refunded_fen": known.refunded_fen})
+
+    async def _statement(self, request: Request) -> Response:
+        return reply({"charges": [self._entry(charge) for charge in self.charges.values()]})
+
+    async def _healthz(self, request: Request) -> Response:
+        return reply({"status": "ok"})
+
+    @staticmethod
+    def _entry(charge: Charge) -> dict[str, Any]:
+        return {
+            "payment_id": charge.payment_id,
+            "state": charge.state,
+            "amount_fen": charge.amount_fen,
+            "charged_fen": charge.amount_fen if charge.state == "ok" else 0,
+            "refunded_fen": charge.refunded_fen,
+            "asked": charge.asked,
+            "confirmed": charge.confirmed,
+            "callbacks": charge.callbacks,
+        }
+
+    async def _run(self, charge: Charge, how: Confirmation) -> None:
+        if how.confirm_s:
+            await self._clock.sleep(how.confirm_s)
+        charge.state = how.outcome
+        charge.confirmed = self._clock.now()
+        if how.silent:
+            return
+        if how.callback_s:
+            await self._clock.sleep(how.callback_s)
+        message = msgspec.json.encode(
+            {
+                "payment_id": charge.payment_id,
+                "outcome": charge.state,
+                "amount_fen": charge.amount_fen,
+                "confirmed": charge.confirmed,
+            }
+        )
+        for _ in range(1 + how.duplicates):
+            await self._tell(charge, message)
+
+    async def _tell(self, charge: Charge, message: bytes) -> None:
+        headers = {HEADER: sign(self._secret, message), "Content-Type": "application/json"}
+        pause = BACKOFF_S
+        for _ in range(MAX_CALLS):
+            assert self._client is not None
+            try:
+                answer = await self._client.post(self._callback_url, content=message, headers=headers)
+                if answer.is_success:
+                    charge.callbacks += 1
+                    return
+                log.warning("callback of payment %s: the platform answers %s", charge.payment_id, answer.status_code)
+            except httpx.HTTPError as exc:
+                log.warning("callback of payment %s: %s", charge.payment_id, exc or type(exc).__name__)
+            await self._clock.sleep(pause)
+            pause = min(pause * 2, MAX_BACKOFF_S)
+
+
+_CONFIRMATION = msgspec.json.Decoder(Confirmation)
+_REFUND = msgspec.json.Decoder(RefundBody)
+
+
+def create_sandbox(
+    platform_url: str,
+    secret: str,
+    *,
+    clock: Clock | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> Starlette:
+    """The provider as an ASGI app; `app.state.provider` is its books."""
+    provider = Provider(platform_url, secret, clock or SystemClock(), transport)
+
+    async def platform_error(_: Request, exc: Exception) -> Response:
+        assert isinstance(exc, PlatformError)
+        return error_response(exc.status, exc.code, exc.detail)
+
+    app = Starlette(
+        routes=provider.routes(), lifespan=provider.lifespan, exception_handlers={PlatformError: platform_error}
+    )
+    app.state.provider = provider
+    return app
