@@ -35,8 +35,18 @@ class Pools:
     Calls that a rule may refuse return its `Refused` and change nothing.
     """
 
-    def __init__(self, env: Environment, policy: PoolPolicy, leads: tuple[Lead, ...], bds: int) -> None:
+    def __init__(
+        self,
+        env: Environment,
+        policy: PoolPolicy,
+        leads: tuple[Lead, ...],
+        bds: int,
+        *,
+        idle_after_s: float = IDLE_AFTER_S,
+    ) -> None:
+        """`idle_after_s` as `env` counts: on a city day at speed 10 a tenth of 7 days, like the policy's days."""
         n = len(leads)
+        self.idle_after_s = idle_after_s
         self.env = env
         self.policy = policy
         self.leads = leads
@@ -99,14 +109,20 @@ class Pools:
         self.last_visit_s[lead_id] = now
         self.history.visit(now, lead_id, bd_id, travel_s, contract_signed)
         self._note(lead_id, "visited", actor=bd_id, owner=bd_id)
-        if contract_signed:
-            converted = convert(after, visits=int(self.visits[lead_id]), contract_signed=True)
-            if isinstance(converted, Refused):
-                return converted
-            self.stage[lead_id] = converted
-            self.signed_at[lead_id] = now
-            self._leave(lead_id)
-            self.history.event(now, lead_id, "signed", actor=bd_id, owner=bd_id, owned=len(self.private[bd_id]))
+        return self.sign(bd_id, lead_id) if contract_signed else None
+
+    def sign(self, bd_id: int, lead_id: int) -> Refused | None:
+        """The owner's lead signed a contract: it converts and leaves the pools (C1)."""
+        hold = self.holds[lead_id]
+        if hold is None or hold.owner != bd_id:
+            return Refused("not_owner", str(bd_id))
+        converted = convert(self.stage[lead_id], visits=int(self.visits[lead_id]), contract_signed=True)
+        if isinstance(converted, Refused):
+            return converted
+        self.stage[lead_id] = converted
+        self.signed_at[lead_id] = self.env.now
+        self._leave(lead_id)
+        self._note(lead_id, "signed", actor=bd_id, owner=bd_id)
         return None
 
     def extend(self, bd_id: int, lead_id: int) -> Refused | None:
@@ -222,7 +238,7 @@ class Pools:
         )
 
     def _count_idle(self, lead_id: int) -> None:
-        self._idle_s[lead_id] += max(0.0, self.env.now - self._touched[lead_id] - IDLE_AFTER_S)
+        self._idle_s[lead_id] += max(0.0, self.env.now - self._touched[lead_id] - self.idle_after_s)
 
     def _count_private(self, lead_id: int) -> None:
         self._private_s[lead_id] += self.env.now - self._since[lead_id]

@@ -109,6 +109,19 @@ def test_only_the_owner_visits_and_a_signature_ends_the_hold() -> None:
     assert [what for _, what, _ in events(pools, 0)] == ["created", "claimed", "visited", "signed"]
 
 
+def test_no_signature_without_a_visit() -> None:
+    """C1: conversion only with at least one visit."""
+    pools = make()
+    pools.claim(0, 0)
+    refused = pools.sign(0, 0)
+    assert isinstance(refused, Refused)
+    assert refused.code == "no_visit"
+    pools.visit(0, 0, 60.0, contract_signed=False)
+    assert isinstance(pools.sign(1, 0), Refused)
+    assert pools.sign(0, 0) is None
+    assert pools.signed_at[0] == pools.env.now
+
+
 def test_extension_shields_where_it_resets_all_clocks() -> None:
     pools = make(PoolPolicy(quota=2, extension_resets="all", extension_days=10, max_extensions=1))
     pools.claim(0, 0)
