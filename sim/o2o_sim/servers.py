@@ -2,30 +2,32 @@
 
 Decides when a job begins and ends. Because a job's service time is known when it arrives and nobody overtakes, its
 begin is known at once: the earliest instant at which a server is free. So a job costs its caller one event, not three,
-and a waiting line needs no storage. What is served, and what happens at the end, is left to the caller.
+and what waited and worked at any instant can be told afterwards from the jobs' times. What is served, and what happens
+at the end, is left to the caller.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from array import array
 from heapq import heapreplace
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
 
 
 class Servers:
     """`count` servers. Times are seconds on the caller's clock and must not go back."""
 
-    __slots__ = ("_begins", "_busy_s", "_ends", "_free_at", "count", "max_queue")
+    __slots__ = ("_arrived", "_began", "_ended", "_free_at", "count")
 
     def __init__(self, count: int) -> None:
         if count < 1:
             raise ValueError(f"a queue needs at least one server, not {count}")
         self.count = count
-        self.max_queue = 0
-        """Most jobs that ever waited at once."""
         self._free_at = [float("-inf")] * count
-        self._begins: deque[float] = deque()  # of jobs that have not begun
-        self._ends: deque[tuple[float, float]] = deque()  # (begin, end) of jobs that have begun or will
-        self._busy_s = 0.0  # of jobs that left _ends
+        self._arrived, self._began, self._ended = array("d"), array("d"), array("d")
 
     def book(self, now: float, service_s: float) -> float:
         """Add a job that takes `service_s`; returns the instant it begins (it ends `service_s` later).
@@ -34,32 +36,28 @@ class Servers:
         """
         free_at = self._free_at[0]
         begin = now if now > free_at else free_at
-        heapreplace(self._free_at, begin + service_s)
-        if begin > now:
-            begins = self._begins
-            while begins and begins[0] <= now:
-                begins.popleft()
-            begins.append(begin)
-            if len(begins) > self.max_queue:
-                self.max_queue = len(begins)
-        self._busy_s += service_s
-        self._ends.append((begin, begin + service_s))
-        while self._ends[0][1] <= now < begin + service_s:
-            self._ends.popleft()
+        end = begin + service_s
+        heapreplace(self._free_at, end)
+        self._arrived.append(now)
+        self._began.append(begin)
+        self._ended.append(end)
         return begin
 
-    def waiting(self, now: float) -> int:
-        """Jobs that have arrived and not begun."""
-        begins = self._begins
-        while begins and begins[0] <= now:
-            begins.popleft()
-        return len(begins)
-
-    def busy(self, now: float) -> int:
-        """Servers at work."""
-        return sum(free_at > now for free_at in self._free_at)
+    def times(self) -> tuple[Floats, Floats, Floats]:
+        """(arrived, began, ended) of all jobs booked so far, in order of arrival; some lie in the future."""
+        return np.array(self._arrived), np.array(self._began), np.array(self._ended)
 
     def busy_s(self, now: float) -> float:
         """Server-seconds worked so far."""
-        ahead = sum(end - max(begin, now) for begin, end in self._ends if end > now)
-        return self._busy_s - ahead
+        _, began, ended = self.times()
+        return float(np.maximum(np.minimum(ended, now) - began, 0.0).sum())
+
+    def max_queue(self, now: float) -> int:
+        """Most jobs that ever waited at once: arrived and not begun."""
+        arrived, began, _ = self.times()
+        late = (began > arrived) & (arrived <= now)
+        if not late.any():
+            return 0
+        moments = np.concatenate((arrived[late], began[late]))
+        changes = np.repeat((1, -1), int(late.sum()))
+        return int(np.cumsum(changes[np.lexsort((changes, moments))]).max())  # at one instant, first who leaves

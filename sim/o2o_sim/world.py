@@ -26,7 +26,7 @@ from o2o_sim.demand.clock import effective_clock
 from o2o_sim.model_run import ModelRun, Progress, Stop
 from o2o_sim.platform_model.model import PlatformModel
 from o2o_sim.platform_model.run_tables import platform_tables
-from o2o_sim.platform_model.samples import Sampler
+from o2o_sim.platform_model.samples import platform_samples
 from o2o_sim.tempo import Tempo
 
 STEPS = 200
@@ -59,8 +59,6 @@ def simulate(
     model = PlatformModel(env, scenario, city, trace, tempo, decisions=decisions)
     env.process(model.run())
     actors = spawn_actors(env, scenario, city, trace, model, tempo)
-    sampler = Sampler(model)
-    env.process(sampler.run())
     end_s = horizon_s(scenario)
     interrupted = False
     with _few_collections():
@@ -71,18 +69,18 @@ def simulate(
             env.run(until=end_s * part / STEPS)
             if progress is not None:
                 progress(part / STEPS)
-        tables = _tables(model, actors, sampler)
+        tables = _tables(model, actors)
     events = next(env._eid)
     notes = {"intents": len(trace), "speed": scenario.clock.speed, "city": city.notes, "trace": trace.notes}
     return ModelRun(tables, horizon_s=float(env.now), events=events, interrupted=interrupted, notes=notes)
 
 
-def _tables(model: PlatformModel, actors: ActorLog, sampler: Sampler) -> dict[str, pa.Table]:
+def _tables(model: PlatformModel, actors: ActorLog) -> dict[str, pa.Table]:
     tables = {name: schema.empty_table() for name, schema in TABLES.items()}
     tables |= platform_tables(model)
-    now = model.desk.env.now
-    actors.samples = sorted([*actors.samples, *sampler.rows])
-    tables |= actors.tables(now)
+    tables |= actors.tables(model.desk.env.now)
+    samples = pa.Table.from_pylist(platform_samples(model), schema=TABLES["samples"])
+    tables["samples"] = pa.concat_tables([samples, tables["samples"]])
     tables["roads"] = _roads(model.desk.city)
     return tables
 

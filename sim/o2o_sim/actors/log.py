@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from o2o_results.tables import TABLES
 from o2o_sim.actors.bd import Bd
 from o2o_sim.actors.kitchen import Kitchen
 from o2o_sim.actors.rider import Rider
-from o2o_sim.actors.scene import Scene, Steps
-
-SAMPLE_S = 10.0
-"""Run seconds between two samples."""
+from o2o_sim.actors.scene import Scene
+from o2o_sim.sampling import instants, level, long_form
 
 
 class ActorLog:
@@ -27,26 +26,7 @@ class ActorLog:
         self.kitchens = kitchens
         self.riders = riders
         self.bds = bds
-        self.samples: list[tuple[float, str, float]] = []
-        """(run second, metric, value)"""
         self._scene = scene
-
-    def sample(self) -> Steps:
-        """A process: every ten run seconds the orders that wait or cook, and the riders on shift and under way."""
-        env = self._scene.env
-        while True:
-            now = env.now
-            waiting = sum(kitchen.slots.waiting(now) for kitchen in self.kitchens)
-            cooking = sum(kitchen.slots.busy(now) for kitchen in self.kitchens)
-            online = sum(rider.online for rider in self.riders)
-            busy = sum(rider.busy for rider in self.riders)
-            self.samples += [
-                (now, "kitchens_waiting", float(waiting)),
-                (now, "kitchens_cooking", float(cooking)),
-                (now, "riders_online", float(online)),
-                (now, "riders_busy", float(busy)),
-            ]
-            yield env.timeout(SAMPLE_S)
 
     def tables(self, now: float) -> dict[str, pa.Table]:
         """The four tables as of run second `now`. A rider who never came on shift has `on` = `off`."""
@@ -54,9 +34,29 @@ class ActorLog:
             "merchants": [self._merchant(kitchen, now) for kitchen in self.kitchens],
             "riders": [self._rider(rider, now) for rider in self.riders],
             "visits": self._visits(),
-            "samples": [{"at": at, "metric": metric, "value": value} for at, metric, value in self.samples],
+            "samples": self._samples(now),
         }
         return {name: pa.Table.from_pylist(content, schema=TABLES[name]) for name, content in rows.items()}
+
+    def _samples(self, now: float) -> list[dict[str, Any]]:
+        """Orders that wait or cook, and riders on shift and under way."""
+        at = instants(now)
+        jobs = [kitchen.slots.times() for kitchen in self.kitchens]
+        arrived, began, ended = (np.concatenate(times) for times in zip(*jobs, strict=True))
+        riders = [rider for rider in self.riders if rider.on is not None]
+        return long_form(
+            at,
+            {
+                "kitchens_waiting": level(at, arrived, began),
+                "kitchens_cooking": level(at, began, ended),
+                "riders_online": level(at, [rider.on for rider in riders], [rider.off for rider in riders]),
+                "riders_busy": level(
+                    at,
+                    [time for rider in riders for time in rider.engaged],
+                    [time for rider in riders for time in rider.released],
+                ),
+            },
+        )
 
     @staticmethod
     def _merchant(kitchen: Kitchen, now: float) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class ActorLog:
             "slots": facts.slots,
             "orders": kitchen.orders,
             "busy_s": kitchen.slots.busy_s(now),
-            "max_queue": kitchen.slots.max_queue,
+            "max_queue": kitchen.slots.max_queue(now),
         }
 
     def _rider(self, rider: Rider, now: float) -> dict[str, Any]:

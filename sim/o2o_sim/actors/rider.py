@@ -25,8 +25,9 @@ class Rider:
         self.node = facts.node
         self.orders = 0
         """Orders delivered."""
-        self.busy = False
-        self.online = False
+        self.engaged: list[float] = []
+        self.released: list[float] = []
+        """Run seconds at which he was given an order, and was free again."""
         self.on: float | None = None
         self.off: float | None = None
         """Run seconds at which he came on shift and went off it."""
@@ -51,23 +52,21 @@ class Rider:
         lat, lng = float(graph.lat[self.node]), float(graph.lng[self.node])
         self.on = env.now
         yield from insist(env, partial(scene.port.rider_online, rider_id, lat, lng, self._kmh))
-        self.online = True
         env.process(self._ring(off))
         self._next = inbox.get()
         over = False
         while True:
             message = yield from self._read()
             if isinstance(message, Assignment):
-                self.busy = True
+                self.engaged.append(env.now)
                 yield from self._carry(message)
-                self.busy = False
+                self.released.append(env.now)
             elif isinstance(message, ShiftOver):
                 over = True
             if over:
                 reply = yield from insist(env, partial(scene.port.rider_offline, rider_id))
                 if reply.ok:  # otherwise an order was given to him meanwhile: he carries it, and tries again
                     break
-        self.online = False
         self.off = env.now
 
     def _ring(self, off: float) -> Steps:

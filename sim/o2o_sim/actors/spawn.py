@@ -33,12 +33,11 @@ def spawn_actors(
     port: Platform,
     tempo: Tempo,
     *,
-    record: bool = True,
     errands: Errands | None = None,
 ) -> ActorLog:
     """Start every kitchen, rider, BD and reactive user of the city as processes of `env`.
 
-    The actors stop only with the environment. `record` also samples them every ten run seconds. `errands` are the
+    The actors stop only with the environment; ask the log for their tables whenever the run ends. `errands` are the
     trace's columns if the caller has read them already. Raises ValueError if the trace's ids are not 0, 1, 2, ...
     """
     start_min, _ = effective_clock(scenario)
@@ -52,10 +51,7 @@ def spawn_actors(
     for life in (actor.run for group in (kitchens, riders, bds) for actor in group):
         env.process(life())
     env.process(_users(scene))
-    log = ActorLog(scene, kitchens, riders, bds)
-    if record:
-        env.process(log.sample())
-    return log
+    return ActorLog(scene, kitchens, riders, bds)
 
 
 def _users(scene: Scene) -> Steps:

@@ -7,7 +7,7 @@ the rule's; the ways are the riders'.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,9 +18,13 @@ from o2o_domain.dispatch import Assigned, Candidate, DispatchPolicy
 from o2o_domain.orders import OrderEvent
 from o2o_sim.platform_model.deadlines import Deadlines
 from o2o_sim.platform_model.desk import NOT_FOUND, OK, Desk, refusal
+from o2o_sim.platform_model.nearby import Nearby
 from o2o_sim.platform_model.order_desk import OrderDesk
 from o2o_sim.platform_model.records import Order
 from o2o_sim.port import Assignment, Delivered, Reply, Withdrawn
+
+FIRST_SEARCH_M = 600.0
+"""Riders are looked for within this straight-line distance first, then within twice as much, and so on."""
 
 
 @dataclass(slots=True)
@@ -44,7 +48,7 @@ class RiderDesk:
     ) -> None:
         self.waiting: dict[int, Order] = {}
         """Orders without a rider, by order_id, the longest waiting first."""
-        self.free: dict[int, Candidate] = {}
+        self.free = Nearby()
         self._on_line: dict[int, _OnLine] = {}
         self._desk = desk
         self._orders = orders
@@ -61,7 +65,7 @@ class RiderDesk:
 
     def seek(self, order: Order) -> None:
         """The merchant took the order: find a rider, or let it wait for one."""
-        rider_id = self._choose(order, self.free.values())
+        rider_id = self._nearest(order) if self._policy.rule == "nearest" else self._ask(order, self.free.all())[0]
         if rider_id is None:
             self.waiting[order.order_id] = order
             self._patience.watch(order)
@@ -99,7 +103,7 @@ class RiderDesk:
             if rider.order is not None:
                 return Reply(409, {"error": {"code": "assigned", "detail": str(rider.order.order_id)}})
             del self._on_line[rider_id]
-            del self.free[rider_id]
+            self.free.remove(rider_id)
             return OK
 
         return self._desk.request("rider", "POST /riders/me/offline", None, self._desk.service.other(), decide)
@@ -150,25 +154,37 @@ class RiderDesk:
     def _free(self, rider_id: int, rider: _OnLine) -> None:
         """A rider has no order: the longest waiting order that the rule gives him, if any."""
         candidate = Candidate(rider_id, rider.lat, rider.lng, 0, rider.speed_kmh, rider.served)
-        self.free[rider_id] = candidate
+        self.free.add(candidate)
         only = (candidate,)
         for order in self.waiting.values():
-            if self._choose(order, only) is not None:
+            if self._ask(order, only)[0] is not None:
                 del self.waiting[order.order_id]
                 self._assign(rider_id, order)
                 return
 
-    def _choose(self, order: Order, candidates: Iterable[Candidate]) -> int | None:
+    def _nearest(self, order: Order) -> int | None:
+        """Ask the rule about the riders around, then farther out; a choice within the radius searched is final."""
+        merchant = self._desk.city.merchants[order.merchant_id]
+        metres = FIRST_SEARCH_M
+        while metres < self._policy.max_radius_m:
+            rider_id, distance_m = self._ask(order, self.free.within(merchant.lat, merchant.lng, metres))
+            if rider_id is not None and distance_m <= metres:
+                return rider_id
+            metres *= 2.0
+        return self._ask(order, self.free.all())[0]
+
+    def _ask(self, order: Order, candidates: Sequence[Candidate]) -> tuple[int | None, float]:
+        """The rule's choice among these riders, and how far away it is."""
         merchant = self._desk.city.merchants[order.merchant_id]
         pickup = (merchant.lat, merchant.lng)
         choice = dispatch.choose_rider(pickup, candidates, self._policy)
         if self._desk.decisions is not None:
-            facts = {"pickup": pickup, "candidates": tuple(candidates), "policy": self._policy}
+            facts = {"pickup": pickup, "candidates": candidates, "policy": self._policy}
             self._desk.decisions.note("dispatch.choose_rider", facts, choice)
-        return choice.rider_id if isinstance(choice, Assigned) else None
+        return (choice.rider_id, choice.distance_m) if isinstance(choice, Assigned) else (None, 0.0)
 
     def _assign(self, rider_id: int, order: Order) -> None:
-        del self.free[rider_id]
+        self.free.remove(rider_id)
         self._on_line[rider_id].order = order
         order.rider_id = rider_id
         order.assigned = self._desk.env.now

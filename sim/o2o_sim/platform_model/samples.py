@@ -1,44 +1,45 @@
-"""Samples: the modelled platform's queues and work in progress, every ten run seconds.
+"""Samples: the modelled platform's queues and work in progress, from its records, every ten run seconds.
 
 Decides the metrics' names. Kitchens and riders are sampled by the actors' log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from typing import Any
 
-from simpy import Event
-
-from o2o_sim.actors.log import SAMPLE_S
 from o2o_sim.platform_model.model import PlatformModel
+from o2o_sim.sampling import counts, instants, level, long_form
 
 
-class Sampler:
-    """`rows` are (run second, metric, value); `arrivals` counts the intents of the ten seconds before."""
-
-    def __init__(self, model: PlatformModel) -> None:
-        self.rows: list[tuple[float, str, float]] = []
-        self._model = model
-
-    def run(self) -> Generator[Event, object, None]:
-        """The sampling process."""
-        model, env = self._model, self._model.desk.env
-        arrived = 0
-        while True:
-            now = env.now
-            desk, printing = model.desk, model.printing
-            values = {
-                "arrivals": model.orders.arrivals - arrived,
-                "in_flight": model.orders.in_flight,
-                "workers_waiting": desk.workers.waiting(now),
-                "workers_busy": desk.workers.busy(now),
-                "relay_waiting": printing.relay.waiting(now),
-                "dispatchers_waiting": printing.dispatchers.waiting(now),
-                "dispatchers_busy": printing.dispatchers.busy(now),
-                "tickets_waiting": printing.waiting(),
-                "orders_without_rider": len(model.riders.waiting),
-                "riders_free": len(model.riders.free),
-            }
-            arrived = model.orders.arrivals
-            self.rows += [(now, metric, float(value)) for metric, value in values.items()]
-            yield env.timeout(SAMPLE_S)
+def platform_samples(model: PlatformModel) -> list[dict[str, Any]]:
+    """Rows of the run table `samples`; `arrivals` counts the intents of the ten seconds before."""
+    at = instants(model.desk.env.now)
+    orders, tickets = model.records, model.printing.tickets
+    workers = model.desk.workers.times()
+    dispatchers = model.printing.dispatchers.times()
+    relay = model.printing.relay.times()
+    ended = [order.closed if order.kind == "order" else order.closed or order.committed for order in orders]
+    return long_form(
+        at,
+        {
+            "arrivals": counts(at, [order.sent for order in orders]),
+            "in_flight": level(
+                at,
+                [order.accepted for order in orders],
+                [end for end, order in zip(ended, orders, strict=True) if order.accepted is not None],
+            ),
+            "workers_waiting": level(at, workers[0], workers[1]),
+            "workers_busy": level(at, workers[1], workers[2]),
+            "relay_waiting": level(at, relay[0], relay[1]),
+            "dispatchers_waiting": level(at, dispatchers[0], dispatchers[1]),
+            "dispatchers_busy": level(at, dispatchers[1], dispatchers[2]),
+            "tickets_waiting": level(
+                at, [ticket.order.published for ticket in tickets], [ticket.delivered_to_printer for ticket in tickets]
+            ),
+            "orders_without_rider": level(
+                at,
+                [order.cooking for order in orders],
+                [order.assigned or order.closed for order in orders if order.cooking is not None],
+            ),
+        },
+    )

@@ -1,0 +1,58 @@
+"""Nearby: the free riders around a place, so that the rule need not be shown a whole fleet.
+
+Decides nothing: which riders a rule is asked about is a question of loading, as in a database with a spatial index.
+Latitude and longitude are cut into cells of about 400 m; a search returns whole cells, so always a little more.
+"""
+
+from __future__ import annotations
+
+from math import cos, radians
+from typing import Final
+
+from o2o_domain.dispatch import Candidate
+
+CELL_DEG: Final = 0.0036
+METRES_PER_DEGREE: Final = 111_000.0
+"""A little less than a degree of latitude, so that a box of so many degrees is never too small."""
+
+
+class Nearby:
+    """Free riders by cell."""
+
+    def __init__(self) -> None:
+        self._cells: dict[tuple[int, int], dict[int, Candidate]] = {}
+        self._where: dict[int, tuple[int, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._where)
+
+    def add(self, candidate: Candidate) -> None:
+        """A rider is free."""
+        cell = (int(candidate.lat // CELL_DEG), int(candidate.lng // CELL_DEG))
+        self._cells.setdefault(cell, {})[candidate.rider_id] = candidate
+        self._where[candidate.rider_id] = cell
+
+    def remove(self, rider_id: int) -> None:
+        """A rider is free no longer."""
+        del self._cells[self._where.pop(rider_id)][rider_id]
+
+    def all(self) -> list[Candidate]:
+        """Every free rider."""
+        return [candidate for cell in self._cells.values() for candidate in cell.values()]
+
+    def within(self, lat: float, lng: float, metres: float) -> list[Candidate]:
+        """At least every free rider within `metres` of a place (degrees), and few others."""
+        high = metres / METRES_PER_DEGREE
+        wide = high / max(cos(radians(abs(lat) + high)), 0.01)
+        south, north = int((lat - high) // CELL_DEG), int((lat + high) // CELL_DEG)
+        west, east = int((lng - wide) // CELL_DEG), int((lng + wide) // CELL_DEG)
+        if (north - south + 1) * (east - west + 1) > len(self._where):
+            return self.all()
+        cells = self._cells
+        found: list[Candidate] = []
+        for row in range(south, north + 1):
+            for column in range(west, east + 1):
+                cell = cells.get((row, column))
+                if cell:
+                    found += cell.values()
+        return found
