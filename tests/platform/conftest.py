@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from o2o_platform.app import create_app
 from o2o_platform.kit.clock import ManualClock
 from o2o_platform.payments.sandbox import Provider, create_sandbox
+from o2o_platform.payments.signing import HEADER, sign
 from o2o_platform.settings import Settings
 
 ADMIN_PASSWORD = "admin-password"
@@ -111,7 +112,7 @@ class World:
         }
         return await user.post("/orders", body, headers={"Idempotency-Key": key or f"key-{next(self._numbers)}"})
 
-    async def pay(self, placed: httpx.Response, **how: Any) -> httpx.Response:
+    async def pay_at_provider(self, placed: httpx.Response, **how: Any) -> httpx.Response:
         """Confirm the payment of a placed order; returns when the provider has told the platform (if it does)."""
         assert placed.status_code == 201, placed.text
         payment = placed.json()["payment"]
@@ -127,16 +128,51 @@ class World:
     async def paid(self, user: Actor, shop: Shop, **fields: Any) -> int:
         """The id of a new order that is paid."""
         placed = await self.place(user, shop, **fields)
-        await self.pay(placed)
+        await self.pay_at_provider(placed)
         return int(placed.json()["order_id"])
 
-    async def order(self, order_id: int) -> dict[str, Any]:
+    async def order_now(self, order_id: int) -> dict[str, Any]:
         """The order as staff see it."""
         found: dict[str, Any] = (await self.admin.get(f"/orders/{order_id}")).json()
         return found
 
+    async def merchant(self, ref: str = "shop", **fields: Any) -> dict[str, Any]:
+        """A merchant with two dishes (900 and 1,500 fen, 50 of each) in the middle of a city."""
+        dishes = [
+            {"ref": "noodles", "name": "牛肉面", "price_fen": 1500, "stock": 50},
+            {"ref": "tea", "name": "奶茶", "price_fen": 900, "stock": 50},
+        ]
+        body = {"ref": ref, "name": f"{ref} 小馆", "lat": 31.23, "lng": 121.47, "open_min": 0, "close_min": 1440}
+        made = await self.admin.post("/admin/merchants:bulk", [{**body, "dishes": dishes, **fields}])
+        assert made.status_code == 201, made.text
+        merchant: dict[str, Any] = made.json()["merchants"][0]
+        return merchant
+
+    async def order(self, user: Actor, merchant: dict[str, Any], *, key: str = "k1", **fields: Any) -> dict[str, Any]:
+        """Two noodles, 3,000 fen, placed and not yet paid."""
+        items = [{"dish_id": merchant["dishes"][0]["id"], "qty": 2}]
+        drop = {"lat": 31.235, "lng": 121.475, "address": "南京东路 1 号", "phone": "13800000000"}
+        body = {"merchant_id": merchant["id"], "items": items, "drop": drop, **fields}
+        placed = await user.post("/orders", body, headers={"Idempotency-Key": key})
+        assert placed.status_code == 201, placed.text
+        answer: dict[str, Any] = placed.json()
+        return answer
+
+    async def pay(self, placed: dict[str, Any], outcome: str = "ok") -> None:
+        """The provider's callback for an order or a purchase."""
+        told = {
+            "payment_id": placed["payment"]["payment_id"],
+            "outcome": outcome,
+            "amount_fen": placed["total_fen"],
+            "confirmed": self.clock.now(),
+        }
+        raw = json.dumps(told).encode()
+        headers = {HEADER: sign(self.app.state.ctx.settings.provider_secret, raw)}
+        answer = await self.client.post("/payments/callback", content=raw, headers=headers)
+        assert answer.status_code == 200, answer.text
+
     async def export(self, table: str) -> list[dict[str, Any]]:
-        """All rows of an exported table."""
+        """All rows of a run table."""
         answer = await self.admin.get(f"/admin/export/{table}")
         assert answer.status_code == 200, answer.text
         return [json.loads(line) for line in answer.text.splitlines()]
@@ -160,6 +196,7 @@ def settings(tmp_path: Path) -> Settings:
         admin_password=ADMIN_PASSWORD,
         provider_secret="1" * 64,
         enforce_hours=False,
+        token_ttl_s=400 * DAY,
     )
 
 
