@@ -22,6 +22,7 @@ from o2o_scenarios.trace import Trace
 from o2o_sim.actors.log import ActorLog
 from o2o_sim.actors.spawn import spawn_actors
 from o2o_sim.city.model import City
+from o2o_sim.city.road_table import road_table
 from o2o_sim.demand.clock import effective_clock
 from o2o_sim.model_run import ModelRun, Progress, Stop
 from o2o_sim.platform_model.model import PlatformModel
@@ -81,16 +82,8 @@ def _tables(model: PlatformModel, actors: ActorLog) -> dict[str, pa.Table]:
     tables |= actors.tables(model.desk.env.now)
     samples = pa.Table.from_pylist(platform_samples(model), schema=TABLES["samples"])
     tables["samples"] = pa.concat_tables([samples, tables["samples"]])
-    tables["roads"] = _roads(model.desk.city)
+    tables["roads"] = road_table(model.desk.city.graph)
     return tables
-
-
-def _roads(city: City) -> pa.Table:
-    """The road segments for the map, one row a directed edge."""
-    graph = city.graph
-    tails, heads = graph.tails(), graph.indices
-    columns = [graph.lat[tails], graph.lng[tails], graph.lat[heads], graph.lng[heads], graph.rank]
-    return pa.Table.from_arrays([pa.array(column) for column in columns], schema=TABLES["roads"])
 
 
 @contextmanager
