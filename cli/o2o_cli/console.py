@@ -23,22 +23,35 @@ LOG_EVERY_S = 10.0
 @contextmanager
 def progress(what: str, *, quiet: bool = False) -> Iterator[Callable[[float], None]]:
     """Show how far long work is; yields a function that takes the share done, 0..1."""
+    with phases(quiet=quiet) as report:
+        yield lambda share: report(what, share)
+
+
+@contextmanager
+def phases(*, quiet: bool = False) -> Iterator[Callable[[str, float], None]]:
+    """As `progress`, for work in several phases; yields a function that takes the phase and the share of it done."""
     if quiet:
-        yield lambda share: None
+        yield lambda what, share: None
         return
     if not err.is_terminal:
-        yield _logged(what)
+        yield _logged()
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task(what, total=1.0)
-        yield lambda share: bar.update(task, completed=min(max(share, 0.0), 1.0))
+        task = bar.add_task("", total=1.0)
+        yield lambda what, share: bar.update(task, description=what, completed=min(max(share, 0.0), 1.0))
 
 
-def _logged(what: str) -> Callable[[float], None]:
+def _logged() -> Callable[[str, float], None]:
     last = time.monotonic()
 
-    def report(share: float) -> None:
+    def report(what: str, share: float) -> None:
         nonlocal last
         if time.monotonic() - last >= LOG_EVERY_S:
             last = time.monotonic()
@@ -49,7 +62,9 @@ def _logged(what: str) -> Callable[[float], None]:
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
     """Print a table; columns after the first are right-aligned."""
-    shown = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    shown = Table(
+        title=title, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+    )
     for number, column in enumerate(columns):
         shown.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
     for row in rows:

@@ -11,14 +11,15 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from typer.exceptions import Abort, TyperException
+
+from o2o_devices.errors import DeviceError
 from o2o_domain.errors import DomainError
 from o2o_loadtest.errors import LoadError
 from o2o_platform.errors import PlatformError
 from o2o_results.errors import ResultsError
 from o2o_scenarios.errors import ScenarioError
 from o2o_sim.errors import SimError
-
-from o2o_devices.errors import DeviceError
 
 EXIT_NOT_MET = 1
 EXIT_BAD_INPUT = 2
@@ -32,11 +33,17 @@ class UsageError(Exception):
     """What was typed does not make sense; the message is one line."""
 
 
-def guarded(main: Callable[[], None]) -> NoReturn:
+def guarded(main: Callable[[], object]) -> NoReturn:
     """Run `main`; turn the project's exceptions into one line on standard error and an exit code."""
     try:
-        main()
-        sys.exit(0)
+        code = main()
+        sys.exit(code if isinstance(code, int) else 0)
+    except TyperException as error:
+        _tell_usage(error)
+        sys.exit(EXIT_BAD_INPUT)
+    except Abort:
+        tell("interrupted")
+        sys.exit(EXIT_INTERRUPTED)
     except (*TOLD, UsageError) as error:
         _debug(error)
         tell(str(error))
@@ -51,6 +58,16 @@ def guarded(main: Callable[[], None]) -> NoReturn:
         _debug(error)
         tell(f"{error.filename or 'system'}: {error.strerror or error}")
         sys.exit(EXIT_BAD_INPUT)
+
+
+def _tell_usage(error: TyperException) -> None:
+    """A mistake on the command line in one line; a command that was given nothing at all shows its help."""
+    context = getattr(error, "ctx", None)
+    if context is not None and not context.args and context.get_help().strip() == error.format_message().strip():
+        print(error.format_message(), file=sys.stderr)
+        return
+    hint = f" (see {context.command_path} --help)" if context is not None else ""
+    tell(f"{error.format_message()}{hint}")
 
 
 def tell(message: str) -> None:

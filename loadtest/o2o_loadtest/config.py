@@ -7,7 +7,6 @@ process (`city_process`) read it. It holds bearer tokens of synthetic accounts, 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +21,7 @@ class IdMap(msgspec.Struct):
     merchants: dict[int, int] = {}
     dishes: dict[int, int] = {}
     deals: dict[int, int] = {}
+    coupons: dict[str, str] = {}
     leads: dict[int, int] = {}
     riders: dict[int, int] = {}
     bds: dict[int, int] = {}
@@ -41,7 +41,21 @@ class LiveConfig(msgspec.Struct):
     folder: str
     scenario: dict[str, Any]
     ids: IdMap
+    prefix: str = ""
+    """Begins every reference of this run, so that several runs can share one platform."""
     request_timeout_s: float = 30.0
+
+    def order_ref(self, intent_id: int) -> str:
+        """The idempotency key of an intent, which the platform keeps as the order's reference."""
+        return f"{self.prefix}intent-{intent_id}"
+
+    def intent_of(self, order_ref: str | None) -> int | None:
+        """The intent behind an order's reference; None when the order is not of this run."""
+        start = f"{self.prefix}intent-"
+        if not order_ref or not order_ref.startswith(start):
+            return None
+        number = order_ref[len(start) :]
+        return int(number) if number.isdigit() else None
 
     def write(self, path: Path) -> None:
         """Write the file, readable by its owner only."""

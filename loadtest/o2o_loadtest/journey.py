@@ -52,7 +52,12 @@ class Journeys:
         """The journey of one intent, from the user's tap to the payment confirmed."""
         intent = self._intents[index]
         intended = intent.intended_s / self._config.speed
-        row: dict[str, Any] = {"order_id": intent.intent_id, "intended": intended, "sent": self._now(), "outcome": "lost"}
+        row: dict[str, Any] = {
+            "order_id": intent.intent_id,
+            "intended": intended,
+            "sent": self._now(),
+            "outcome": "lost",
+        }
         self.journal.journeys.append(row)
         answer = self._place(intent, intended)
         error: str | None = None
@@ -64,6 +69,7 @@ class Journeys:
         else:
             row["platform_order_id"] = answer["order_id"]
             row["outcome"] = "placed"
+            row["pay_url"] = answer["payment"]["pay_url"]
             if not self._pay(intent, answer["payment"]["pay_url"]):
                 error = "payment not confirmed"
         self._on_done(f"{intent.kind}, from the intended time", self._now() - intended, error)
@@ -79,7 +85,7 @@ class Journeys:
             body = {
                 "merchant_id": ids.merchants[intent.merchant_id],
                 "items": [{"dish_id": ids.dishes[dish], "qty": qty} for dish, qty in intent.items],
-                "coupon_code": intent.coupon_code,
+                "coupon_code": ids.coupons.get(intent.coupon_code or ""),
                 "drop": {
                     "lat": intent.drop_lat,
                     "lng": intent.drop_lng,
@@ -90,7 +96,7 @@ class Journeys:
             }
         headers = {
             "Authorization": f"Bearer {ids.user_tokens[intent.user_id]}",
-            "Idempotency-Key": f"intent-{intent.intent_id}",
+            "Idempotency-Key": self._config.order_ref(intent.intent_id),
         }
         return self._request(intent, name, path, body, intended, headers)
 

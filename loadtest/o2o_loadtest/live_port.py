@@ -8,6 +8,7 @@ orders' feed, whose `order_ref` is the idempotency key `intent-<id>`.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import httpx
@@ -28,7 +29,6 @@ from o2o_sim.port import (
     Withdrawn,
 )
 
-REF_PREFIX = "intent-"
 CONNECTIONS = 32
 """Requests under way at once; more wait here, as in the connection pool of a merchant's terminal."""
 
@@ -36,7 +36,18 @@ CONNECTIONS = 32
 class LivePlatform:
     """Implements `o2o_sim.port.Platform` against a running platform. Call `feed_event` with every event of a feed."""
 
-    def __init__(self, env: RealtimeEnvironment, config: LiveConfig, http: httpx.AsyncClient) -> None:
+    def __init__(
+        self,
+        env: RealtimeEnvironment,
+        config: LiveConfig,
+        http: httpx.AsyncClient,
+        *,
+        user_of: Sequence[int],
+        on_paid: Callable[[int, int], None] = lambda order_id, merchant_id: None,
+    ) -> None:
+        """`user_of` is the user of each intent; `on_paid(order_id, merchant_id)` is told of each paid takeout order."""
+        self._user_of = user_of
+        self._on_paid = on_paid
         self._env = env
         self._config = config
         self._ids = config.ids
@@ -69,16 +80,22 @@ class LivePlatform:
         return self._order_call(self._ids.merchant_tokens[merchant_id], "merchant", order_id, "ready")
 
     def redeem(self, merchant_id: int, order_id: int) -> Event:
-        return self._order_call(self._ids.merchant_tokens[merchant_id], "merchant", order_id, "redeem")
+        event: Event = self._env.event()
+        self._spawn(self._redeem(event, merchant_id, order_id))
+        return event
 
     # Riders ---------------------------------------------------------------------------------------------------------
 
     def rider_online(self, rider_id: int, lat: float, lng: float, speed_kmh: float) -> Event:
         body = {"lat": lat, "lng": lng, "speed_kmh": speed_kmh * self._config.speed}
-        return self._call(self._ids.rider_tokens[rider_id], "rider", "POST /riders/me/online", "/riders/me/online", body)
+        return self._call(
+            self._ids.rider_tokens[rider_id], "rider", "POST /riders/me/online", "/riders/me/online", body
+        )
 
     def rider_offline(self, rider_id: int) -> Event:
-        return self._call(self._ids.rider_tokens[rider_id], "rider", "POST /riders/me/offline", "/riders/me/offline", {})
+        return self._call(
+            self._ids.rider_tokens[rider_id], "rider", "POST /riders/me/offline", "/riders/me/offline", {}
+        )
 
     def picked_up(self, rider_id: int, order_id: int) -> Event:
         return self._order_call(self._ids.rider_tokens[rider_id], "rider", order_id, "picked_up")
@@ -90,7 +107,9 @@ class LivePlatform:
     # Users ----------------------------------------------------------------------------------------------------------
 
     def review(self, user_id: int, order_id: int, stars: int) -> Event:
-        return self._order_call(self._ids.user_tokens[user_id], "user", order_id, "review", {"stars": stars, "text": ""})
+        return self._order_call(
+            self._ids.user_tokens[user_id], "user", order_id, "review", {"stars": stars, "text": ""}
+        )
 
     # BDs ------------------------------------------------------------------------------------------------------------
 
@@ -136,15 +155,16 @@ class LivePlatform:
 
     def feed_event(self, event: dict[str, Any]) -> None:
         """An event of the orders' or riders' feed. Orders that are not of this run are none of its business."""
-        reference = str(event.get("order_ref") or "")
-        if not reference.startswith(REF_PREFIX) or not reference[len(REF_PREFIX) :].isdigit():
+        intent = self._config.intent_of(event.get("order_ref"))
+        if intent is None:
             return
-        intent = int(reference[len(REF_PREFIX) :])
         self._learn(intent, event)
         name = event["event"]
         if state := event.get("state"):
             self.state[intent] = str(state)
-        if name == "deliver":
+        if name == "pay" and event.get("kind") == "order":
+            self._on_paid(intent, self._merchant_of[event["merchant_id"]])
+        elif name == "deliver":
             self._deliver("users", 0, Delivered(intent))
         elif name == "issue":
             self._deliver("users", 0, VoucherIssued(intent))
@@ -183,9 +203,7 @@ class LivePlatform:
     def _deliver(self, kind: str, number: int, message: MerchantMessage | RiderMessage | UserMessage) -> None:
         self._env.act(lambda: self._inbox(kind, number).put(message))
 
-    def _order_call(
-        self, token: str, actor: str, intent: int, verb: str, body: dict[str, Any] | None = None
-    ) -> Event:
+    def _order_call(self, token: str, actor: str, intent: int, verb: str, body: dict[str, Any] | None = None) -> Event:
         platform_id = self._platform_order.get(intent)
         name = f"POST /orders/{{id}}/{verb}"
         if platform_id is None:
@@ -200,25 +218,34 @@ class LivePlatform:
         self, token: str, actor: str, name: str, path: str, body: dict[str, Any] | None, intent: int | None = None
     ) -> Event:
         event: Event = self._env.event()
-        task = asyncio.get_running_loop().create_task(self._send(event, token, actor, name, path, body, intent))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._spawn(self._answer(event, token, actor, name, path, body, intent))
         return event
 
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _redeem(self, event: Event, merchant_id: int, order_id: int) -> None:
+        """The user shows the voucher's code, the merchant scans it (A6)."""
+        user, keeper = self._ids.user_tokens[self._user_of[order_id]], self._ids.merchant_tokens[merchant_id]
+        path = f"/orders/{self._platform_order[order_id]}/voucher"
+        shown = await self._send(user, "user", "GET /orders/{id}/voucher", path, None, order_id)
+        if not shown.ok:
+            self._env.enter(event, shown)
+            return
+        path = f"/vouchers/{shown.body['code']}/redeem"
+        self._env.enter(event, await self._send(keeper, "merchant", "POST /vouchers/{code}/redeem", path, {}, order_id))
+
+    async def _answer(self, event: Event, *call: Any) -> None:
+        self._env.enter(event, await self._send(*call))
+
     async def _send(
-        self,
-        event: Event,
-        token: str,
-        actor: str,
-        name: str,
-        path: str,
-        body: dict[str, Any] | None,
-        intent: int | None,
-    ) -> None:
+        self, token: str, actor: str, name: str, path: str, body: dict[str, Any] | None, intent: int | None
+    ) -> Reply:
         intended = self._env.wall_now()
         if not path:  # an order this adapter has not heard of yet: nobody to ask, try again
-            self._env.enter(event, Reply(0))
-            return
+            return Reply(0)
         status, decoded, error, sent = 0, {}, None, intended
         try:
             async with self._gate:
@@ -247,7 +274,7 @@ class LivePlatform:
         )
         if isinstance(decoded, dict) and isinstance(decoded.get("leads"), list):
             decoded = {"leads": [self._own_lead(lead) for lead in decoded["leads"] if lead["lead_id"] in self._lead_of]}
-        self._env.enter(event, Reply(status, decoded if isinstance(decoded, dict) else {}))
+        return Reply(status, decoded if isinstance(decoded, dict) else {})
 
     def _own_lead(self, lead: dict[str, Any]) -> dict[str, Any]:
         return {**lead, "lead_id": self._lead_of[lead["lead_id"]]}

@@ -21,11 +21,10 @@ from locust.env import Environment
 from o2o_loadtest.arrivals import ArrivalEngine
 from o2o_loadtest.config import LiveConfig
 from o2o_loadtest.journey import Journeys
+from o2o_loadtest.locustfile_names import JOURNEYS_FILE, REQUESTS_FILE
 from o2o_scenarios.trace import Trace
 
 REPORT_EVERY_S = 1.0
-REQUESTS_FILE = "live-requests.jsonl"
-JOURNEYS_FILE = "live-journeys.jsonl"
 
 
 class TraceReplay(FastHttpUser):  # type: ignore[misc]

@@ -129,4 +129,6 @@ class Child:
         self._reader.join(STOP_S)
         lines = [line for line in self._log_path.read_text("utf-8", "replace").splitlines() if line.strip()]
         told = " | ".join(line.strip() for line in lines[-QUOTED_LINES:]) or "it said nothing"
-        return ProcessError(f"{self.name} ended early with code {self._process.returncode}: {told} (see {self._log_path})")
+        return ProcessError(
+            f"{self.name} ended early with code {self._process.returncode}: {told} (see {self._log_path})"
+        )

@@ -7,6 +7,7 @@ platform marks them so, and gives their tokens in the answer.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -91,7 +92,8 @@ def set_up(
     _merchants(admin, scenario, city, printers, prefix, ids, progress)
     _accounts(admin, city, trace, prefix, ids, progress)
     for coupon in scenario.coupons:
-        admin.post("/admin/coupons", json=coupon.model_dump(mode="json"))
+        ids.coupons[coupon.code] = (prefix.replace("-", "_").upper() + coupon.code)[:32]
+        admin.post("/admin/coupons", json={**coupon.model_dump(mode="json"), "code": ids.coupons[coupon.code]})
     _deals(admin, city, ids)
     _leads(admin, city, prefix, ids, progress)
     return ids
@@ -176,7 +178,12 @@ def _accounts(
             ids.bd_tokens,
             ids.bds,
             bd.bd_id,
-            {"ref": f"{prefix}bd{bd.bd_id}", "role": "bd", "name": bd.name, "manager_ref": f"{prefix}manager{bd.manager}"},
+            {
+                "ref": f"{prefix}bd{bd.bd_id}",
+                "role": "bd",
+                "name": bd.name,
+                "manager_ref": f"{prefix}manager{bd.manager}",
+            },
         )
         for bd in city.bds
     ]
@@ -218,13 +225,13 @@ def _deals(admin: AdminClient, city: City, ids: IdMap) -> None:
             "price_fen": deal.price_fen,
             "list_fen": deal.list_fen,
             "stock": deal.stock,
+            # City time may be compressed, so the platform's clock gets the longer of the two.
+            "valid_until": time.time() + 86_400.0 + deal.valid_until_s,
         }
         ids.deals[deal.deal_id] = admin.post("/deals", json=body)["id"]
 
 
-def _leads(
-    admin: AdminClient, city: City, prefix: str, ids: IdMap, progress: Callable[[str, float], None]
-) -> None:
+def _leads(admin: AdminClient, city: City, prefix: str, ids: IdMap, progress: Callable[[str, float], None]) -> None:
     done = 0
     for chunk in _chunks(city.leads, LEADS_AT_ONCE):
         body = [

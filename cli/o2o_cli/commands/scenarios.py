@@ -58,12 +58,16 @@ def check(names: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help
     """
     for name in names:
         scenario = load(name)
-        typer.echo(f"{name}: valid (scenario {scenario.name}, kind {scenario.kind}, hash {scenario_hash(scenario)[:12]})")
+        typer.echo(
+            f"{name}: valid (scenario {scenario.name}, kind {scenario.kind}, hash {scenario_hash(scenario)[:12]})"
+        )
 
 
 @app.command()
 def schema(
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write to a file, not to the terminal.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write to a file, not to the terminal.")
+    ] = None,
 ) -> None:
     """The JSON Schema of a scenario file; editors use it to complete and check fields.
 

@@ -1,0 +1,110 @@
+"""`o2o compare`: variants of a scenario under the same chance, with paired confidence intervals."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from o2o_cli import console
+from o2o_cli.errors import UsageError
+from o2o_cli.jobs.modelled import stoppable
+from o2o_cli.options import JsonOption, QuietOption, ScenarioArgument, SeedOption, SetOption, scenario_from, write_json
+from o2o_results.comparison import Comparison
+from o2o_results.report.compare_report import write_compare_report
+from o2o_scenarios.document import dotted
+from o2o_scenarios.overrides import parse_override
+from o2o_sim.experiments.compare import compare as run_comparison
+from o2o_sim.experiments.variants import Variant
+
+COMPARISONS = Path("results") / "runs"
+
+
+def compare(
+    scenario: ScenarioArgument,
+    vary: Annotated[
+        str,
+        typer.Option(
+            "--vary", metavar="FIELD=A,B,C", help="The field that differs, and its values; the first is the baseline."
+        ),
+    ],
+    replications: Annotated[int, typer.Option("--replications", "-n", min=2, help="Runs of each variant.")] = 20,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes (default: one a core).")] = None,
+    set_: SetOption = None,
+    seed: SeedOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FOLDER", help="Keep runs and report here; an interrupted comparison goes on from it."
+        ),
+    ] = None,
+    json: JsonOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Simulate variants of a scenario and say what differs, and how surely.
+
+    Every variant meets the same city, leads and luck (common random numbers), so differences are paired by
+    replication. Runs go to all cores; Ctrl-C keeps what is finished, and the same command with --out goes on.
+
+    Example: o2o compare pool_quota --vary crm.pool.quota=20,40,100 --replications 20
+    """
+    variants = variants_of(scenario, vary, set_, seed)
+    folder = out or COMPARISONS / f"compare-{variants[0].scenario.name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    count = workers or len(os.sched_getaffinity(0))
+    with stoppable() as stop, console.progress(f"comparing {scenario}", quiet=quiet) as progress:
+        found = run_comparison(
+            variants,
+            replications,
+            workers=count,
+            out=folder,
+            progress=lambda done, total: progress(done / total),
+            stop=stop,
+        )
+    tell(found)
+    typer.echo(f"report: {write_compare_report(found, folder / 'compare.html')}")
+    write_json(json, found.to_json(), seed=variants[0].scenario.seed)
+
+
+def variants_of(name: str, vary: str, set_: list[str] | None, seed: int | None) -> list[Variant]:
+    """One variant a value of `--vary`. Raises UsageError, ScenarioError."""
+    field, equals, raw = vary.partition("=")
+    values = [value.strip() for value in raw.split(",")]
+    if not equals or len(values) < 2 or not all(values):
+        raise UsageError(
+            f"--vary {vary}: write FIELD=A,B with two values or more, e.g. --vary crm.pool.quota=20,40,100"
+        )
+    path, _ = parse_override(f"{field}={values[0]}")
+    return [
+        Variant(f"{dotted(path)}={value}", scenario_from(name, [*(set_ or []), f"{field}={value}"], seed))
+        for value in values
+    ]
+
+
+def tell(found: Comparison) -> None:
+    """Print each metric: mean and interval of each variant, and the paired difference from the baseline."""
+    rows = []
+    for metric in found.metrics:
+        for variant in found.variants:
+            mean = found.mean(metric.name, variant.label)
+            told = "baseline"
+            if variant.label != found.baseline:
+                change = found.difference(metric.name, variant.label)
+                interval = change.interval
+                told = (
+                    f"{interval.mean:+.{metric.digits}f} [{interval.low:+.{metric.digits}f}, {interval.high:+.{metric.digits}f}]"
+                    if change.shown
+                    else "no difference shown"
+                )
+            first = variant.label == found.variants[0].label
+            label = variant.label.partition("=")[2] or variant.label
+            figure = f"{mean.mean:.{metric.digits}f} ± {(mean.high - mean.low) / 2:.{metric.digits}f}"
+            rows.append([metric.title if first else "", label, figure, told])
+    console.table(
+        f"{found.title}: {found.replications} replications, {found.confidence:.0%} intervals, paired with {found.baseline}",
+        ["metric", "variant", "mean", "difference"],
+        rows,
+    )
+    console.out.print(f"stopped by: {found.stopping_rule}")

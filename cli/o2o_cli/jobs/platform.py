@@ -1,0 +1,136 @@
+"""The platform as a process: settings out of a scenario, two servers (platform and payment provider) in one loop.
+
+Decides how settings, ports and signals come together. What the servers do is o2o_platform's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from o2o_cli.errors import UsageError
+from o2o_platform.app import create_app
+from o2o_platform.payments.sandbox import create_provider
+from o2o_platform.settings import Settings
+from o2o_scenarios.schema import Scenario
+
+
+def settings_for(scenario: Scenario) -> Settings:
+    """The settings under which a live run of this scenario meets the rules that the model uses.
+
+    City durations (patience, promise) are divided by the clock's speed; print and payment times are not.
+    """
+    speed = scenario.clock.speed
+    printing, dispatch, fees, pool = scenario.printing, scenario.dispatch, scenario.fees, scenario.crm.pool
+    return Settings(
+        payment_deadline_s=scenario.platform.payment.deadline_s,
+        print_max_attempts=printing.max_attempts,
+        print_backoff_s=printing.retry_backoff_s,
+        print_ack_timeout_s=printing.ack_timeout_s,
+        print_deadline_s=printing.deadline_s,
+        dispatch_rule=dispatch.rule,
+        dispatch_max_radius_m=dispatch.max_radius_m,
+        dispatch_patience_s=dispatch.patience_s / speed,
+        delivery_base_fen=fees.delivery_base_fen,
+        delivery_free_over_fen=fees.delivery_free_over_fen,
+        delivery_per_km_fen=fees.delivery_per_km_fen,
+        delivery_free_km=fees.delivery_free_km,
+        commission_share=fees.commission_share,
+        promise_s=scenario.slo.promise_min * 60.0 / speed,
+        pool_quota=pool.quota,
+        pool_term_days=pool.term_days,
+        pool_visit_days=pool.visit_days,
+        pool_contract_days=pool.contract_days,
+        pool_extension_days=pool.extension_days,
+        pool_max_extensions=pool.max_extensions,
+        pool_extension_resets=pool.extension_resets,
+    )
+
+
+def write_settings(settings: Settings, path: Path) -> None:
+    """Leave settings for `o2o serve --settings`; the file holds secrets, so only its owner may read it."""
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(asdict(settings)), encoding="utf-8")
+
+
+def read_settings(path: Path) -> Settings:
+    """Settings from a JSON file over those of the environment. Raises UsageError naming file and field."""
+    try:
+        given = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--settings {path}: cannot be read ({error})") from None
+    known = {field.name for field in fields(Settings)}
+    if not isinstance(given, dict) or (unknown := sorted(set(given) - known)):
+        what = ", ".join(unknown) if isinstance(given, dict) else "a mapping is needed"
+        raise UsageError(f"--settings {path}: unknown settings ({what}); allowed: {', '.join(sorted(known))}")
+    return replace(Settings.from_env(), **given)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one. Raises UsageError when the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise UsageError(f"{host}:{port}: cannot listen there ({error.strerror}); choose another --port") from None
+    listener.listen(2048)
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, without its own signal handling: two of them share the loop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(
+    settings: Settings,
+    platform_socket: socket.socket,
+    provider_socket: socket.socket,
+    *,
+    on_ready: Callable[[dict[str, Any]], None],
+    log_level: str = "warning",
+) -> None:
+    """Serve platform and provider until SIGINT or SIGTERM. The sockets' addresses become the public URLs."""
+    base_url, provider_url = _url(platform_socket), _url(provider_socket)
+    settings = replace(settings, public_url=base_url, provider_url=provider_url)
+    common: dict[str, Any] = {"log_level": log_level, "access_log": False, "timeout_graceful_shutdown": 5}
+    platform = _Server(uvicorn.Config(create_app(settings), **common))
+    provider = _Server(uvicorn.Config(create_provider(settings), **common))
+
+    def stop() -> None:
+        platform.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    provider_task = asyncio.create_task(provider.serve(sockets=[provider_socket]))
+    platform_task = asyncio.create_task(platform.serve(sockets=[platform_socket]))
+    while not (platform.started and provider.started):
+        if platform_task.done() or provider_task.done():
+            break
+        await asyncio.sleep(0.02)
+    else:
+        on_ready({"base_url": base_url, "provider_url": provider_url})
+    await platform_task  # the provider goes last: the platform may still ask it for refunds
+    provider.should_exit = True
+    await provider_task
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

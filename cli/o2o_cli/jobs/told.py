@@ -1,0 +1,62 @@
+"""A run in a few lines on the terminal: verdicts first, then the headline figures."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from o2o_cli import console
+from o2o_results.run import RunReader
+from o2o_results.summary import summary_of
+
+
+def tell_run(run: RunReader, *, quiet: bool = False) -> dict[str, Any]:
+    """Print what became of a run; returns the same figures under stable names, for --json."""
+    manifest = run.manifest
+    summary = summary_of(run)
+    broken = [verdict for verdict in manifest.verdicts if not verdict.ok]
+    state = "VALID" if summary.validity.valid else f"INVALID ({summary.validity.reason})"
+    told = f"audit clean ({len(manifest.verdicts)} promises)" if not broken else f"AUDIT BROKEN: {len(broken)} promises"
+    console.out.print(f"{manifest.run_id}: {manifest.status}, {state}, {told}")
+    for verdict in broken:
+        console.out.print(
+            f"  broken: {verdict.name}: {verdict.violations:,} of {verdict.checked:,} {verdict.examples[:2]}"
+        )
+    if not quiet:
+        if run.table("orders").num_rows:
+            _tell_orders(summary)
+        if run.table("leads").num_rows:
+            pools = summary.pools
+            console.out.print(f"  leads: {pools.signed:,} signed, {pools.drops:,} drops, {pools.visits:,} visits")
+    console.out.print(f"run: {run.folder}")
+    figures = summary.to_json()
+    return {
+        **figures,
+        "run": str(run.folder),
+        "world": manifest.world,
+        "status": manifest.status,
+        "table_hash": manifest.table_hash,
+        "verdicts": [verdict.to_json() for verdict in manifest.verdicts],
+    }
+
+
+def _tell_orders(summary: Any) -> None:
+    printing, outcome = summary.printing, summary.outcomes
+    console.out.print(
+        f"  order to print: p50 {_s(printing.p50_s)}, p95 {_s(printing.p95_s)}, p99 {_s(printing.p99_s)} "
+        f"over {printing.n:,} orders ({printing.missing:,} without paper)"
+    )
+    console.out.print(
+        f"  intents {outcome.intents:,}: success {outcome.success_share:.3%}, failed {outcome.failed:,}, "
+        f"unfinished {outcome.unfinished:,}; delivered {summary.deliveries.delivered:,}, "
+        f"late {summary.deliveries.late_share:.1%}"
+    )
+    for objective in summary.objectives:
+        mark = {True: "met", False: "MISSED", None: "not measured"}[objective.ok]
+        console.out.print(
+            f"  SLO {objective.label}: {mark} ({objective.value:.4g}, {objective.sense} {objective.target:g})"
+        )
+
+
+def _s(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2f} s"

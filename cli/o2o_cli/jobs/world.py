@@ -1,0 +1,64 @@
+"""What both worlds start from: the city and the trace of a scenario, with a progress line each."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from o2o_cli import console
+from o2o_cli.errors import UsageError
+from o2o_scenarios.schema import Scenario
+from o2o_scenarios.trace import Trace
+from o2o_sim.city.build import build_city
+from o2o_sim.city.model import City
+from o2o_sim.demand.build import build_trace
+from o2o_sim.demand.clock import effective_clock
+
+
+def build(scenario: Scenario, *, quiet: bool) -> tuple[City, Trace]:
+    """The city and its trace of intents. Raises CityError, DemandError."""
+    city = build_city(scenario)
+    trace = build_trace(scenario, city)
+    if not quiet:
+        graph = city.graph
+        console.err.print(
+            f"city: {graph.n_nodes:,} nodes, {graph.n_edges:,} edges, {len(city.merchants):,} merchants, "
+            f"{len(city.riders):,} riders; trace: {len(trace):,} intents"
+        )
+        for line in dropped(graph.notes):
+            console.err.print(f"city: {line}")
+    return city, trace
+
+
+def dropped(notes: dict[str, Any]) -> list[str]:
+    """What was left out of the road graph, for the user to know."""
+    count = notes.get("dropped_nodes")
+    return [f"{count:,} nodes that cannot be reached from everywhere were dropped"] if count else []
+
+
+def notes_of(city: City, trace: Trace) -> dict[str, Any]:
+    """The manifest's notes on where city and demand came from."""
+    notes: dict[str, Any] = {"city": city.notes, "trace": trace.notes}
+    if attribution := city.graph.notes.get("attribution"):
+        notes["attribution"] = attribution
+    return notes
+
+
+def horizon_s(scenario: Scenario) -> float:
+    """The planned horizon in run seconds."""
+    return (effective_clock(scenario)[1] + scenario.clock.drain_s) / scenario.clock.speed
+
+
+def loopback(url: str) -> str:
+    """The URL, if it is of this machine's loopback: load goes nowhere else. Raises UsageError."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"--target {url}: not a URL (write e.g. http://127.0.0.1:8000)")
+    try:
+        local = parts.hostname == "localhost" or ip_address(parts.hostname).is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        raise UsageError(f"--target {url}: load is sent to this machine only (127.0.0.0/8, [::1] or localhost)")
+    return url.rstrip("/")

@@ -1,0 +1,288 @@
+"""From what everybody saw to the run tables: platform, payment provider, printers, actors and users.
+
+Decides how the platform's ids and unix times become the scenario's ids and run seconds, and which side each column is
+taken from. It computes no figure and corrects nothing: where two sides disagree, both stand in the tables for the audit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from o2o_loadtest.city_process import CITY_FILE
+from o2o_loadtest.config import LiveConfig
+from o2o_loadtest.errors import TargetError
+from o2o_loadtest.locustfile_names import JOURNEYS_FILE, REQUESTS_FILE
+from o2o_loadtest.setup import AdminClient
+from o2o_results.tables import LIFE_MARKS, MARKS, TABLES
+from o2o_scenarios.trace import Intent, Trace
+from o2o_sim.city.model import City
+from o2o_sim.city.road_table import road_table
+
+Row = dict[str, Any]
+CITY_TABLES = ("merchants", "riders", "samples", "receipts")
+
+
+def collect(
+    admin: AdminClient, config: LiveConfig, trace: Trace, city: City, folder: Path, *, horizon_s: float
+) -> tuple[dict[str, pa.Table], dict[str, Any]]:
+    """Every run table of a live run, and notes for the manifest. Raises TargetError when the platform does not tell."""
+    return _Collector(admin, config, trace, city, folder, horizon_s).tables()
+
+
+class _Collector:
+    def __init__(
+        self, admin: AdminClient, config: LiveConfig, trace: Trace, city: City, folder: Path, horizon_s: float
+    ) -> None:
+        self._admin = admin
+        self._config = config
+        self._city = city
+        self._folder = folder
+        self._horizon_s = horizon_s
+        self._intents = trace.intents()
+        ids = config.ids
+        self._merchant_of = {platform_id: own for own, platform_id in ids.merchants.items()}
+        self._dish_of = {platform_id: own for own, platform_id in ids.dishes.items()}
+        self._deal_of = {platform_id: own for own, platform_id in ids.deals.items()}
+        self._coupon_of = {platform_code: own for own, platform_code in ids.coupons.items()}
+        self._lead_of = {platform_id: own for own, platform_id in ids.leads.items()}
+        self._journeys = {row["order_id"]: row for row in _jsonl(folder / JOURNEYS_FILE)}
+        self._intent_of: dict[int, int] = {}
+        """Platform's order id -> intent, of this run's orders."""
+
+    def tables(self) -> tuple[dict[str, pa.Table], dict[str, Any]]:
+        """All tables, in the order in which they need each other."""
+        orders = self._orders()
+        rows: dict[str, list[Row]] = {
+            "orders": orders,
+            "requests": self._requests(),
+            "tickets": [
+                self._timed(
+                    {
+                        **row,
+                        "order_id": self._intent_of[row["order_id"]],
+                        "merchant_id": self._merchant_of[row["merchant_id"]],
+                        "printer_id": self._merchant_of[row["printer_id"]],
+                    },
+                    "queued", "claimed", "rendered", "delivered_to_printer", "printed",
+                )
+                for row in self._export("tickets")
+                if row["order_id"] in self._intent_of
+            ],
+            "payments": self._payments(),
+            "ledger": [
+                self._timed({**row, "order_id": self._intent_of[row["order_id"]], "account": self._account(row["account"])}, "at")
+                for row in self._export("ledger")
+                if row["order_id"] in self._intent_of
+            ],
+            "stock": [
+                {**row, "dish_id": self._dish_of[row["dish_id"]], "merchant_id": self._merchant_of[row["merchant_id"]]}
+                for row in self._export("stock")
+                if row["dish_id"] in self._dish_of
+            ],
+            "coupons": [
+                {**row, "code": self._coupon_of[row["code"]]} for row in self._export("coupons") if row["code"] in self._coupon_of
+            ],
+            "vouchers": [
+                self._timed(
+                    {**row, "order_id": self._intent_of[row["order_id"]], "deal_id": self._deal_of[row["deal_id"]]},
+                    "issued", "redeemed",
+                )
+                for row in self._export("vouchers")
+                if row["order_id"] in self._intent_of
+            ],
+            **self._crm(),
+        }  # fmt: skip
+        tables = {
+            name: pa.Table.from_pylist([_only(name, row) for row in content], TABLES[name])
+            for name, content in rows.items()
+        }
+        for name in CITY_TABLES:
+            tables[name] = pq.read_table(self._folder / f"{CITY_FILE}-{name}.parquet").cast(TABLES[name])
+        tables["roads"] = road_table(self._city.graph)
+        tables["decisions"] = TABLES["decisions"].empty_table()
+        strange = sum(1 for row in orders if row["state"] == "lost")
+        return tables, {"lost": strange}
+
+    # Orders ---------------------------------------------------------------------------------------------------------
+
+    def _orders(self) -> list[Row]:
+        known: dict[int, Row] = {}
+        for row in self._export("orders"):
+            intent = self._config.intent_of(row["order_ref"])
+            if intent is not None:
+                known[intent] = row
+                self._intent_of[row["order_id"]] = intent
+        return [self._order(intent, known.get(intent.intent_id)) for intent in self._intents]
+
+    def _order(self, intent: Intent, row: Row | None) -> Row:
+        journey = self._journeys.get(intent.intent_id)
+        base: Row = {
+            "order_id": intent.intent_id,
+            "kind": intent.kind,
+            "user_id": intent.user_id,
+            "segment": intent.segment,
+            "merchant_id": intent.merchant_id,
+            "drop_lat": intent.drop_lat,
+            "drop_lng": intent.drop_lng,
+            "intended": intent.intended_s / self._config.speed,
+            "sent": journey["sent"] if journey else None,
+        }
+        if row is None:
+            return {**base, **self._never_taken(intent, journey)}
+        order = self._timed(row, *MARKS[2:], *LIFE_MARKS, "assigned", "closed", "promised")
+        return {
+            **order,
+            **base,
+            "rider_id": self._number(row["rider_ref"], "rider"),
+            "items": [
+                {
+                    "dish_id": self._dish_of[item["dish_id"]],
+                    **{name: item[name] for name in ("name", "qty", "unit_fen")},
+                }
+                for item in row["items"]
+            ],
+            "coupon_code": self._coupon_of.get(row["coupon_code"]),
+            "stars": row["stars"] or 0,
+        }
+
+    def _never_taken(self, intent: Intent, journey: Row | None) -> Row:
+        """An intent for which the platform holds no order: refused, lost on the way, or never sent."""
+        state = "not_sent" if journey is None else ("refused" if journey["outcome"] == "refused" else "lost")
+        dishes = {dish.dish_id: dish for dish in self._city.merchants[intent.merchant_id].menu} if intent.items else {}
+        items = [
+            {"dish_id": dish, "name": dishes[dish].name, "qty": qty, "unit_fen": dishes[dish].price_fen}
+            for dish, qty in intent.items
+        ]
+        return {
+            "state": state,
+            "terminal": state == "refused",
+            "reason": (journey or {}).get("reason"),
+            "items": items,
+            **dict.fromkeys(
+                ("items_fen", "discount_fen", "delivery_fee_fen", "total_fen", "paid_fen", "refunded_fen"), 0
+            ),
+            "closed": journey["sent"] if journey and state == "refused" else None,
+            "stars": 0,
+        }
+
+    # Requests, payments, books --------------------------------------------------------------------------------------
+
+    def _requests(self) -> list[Row]:
+        rows = [*_jsonl(self._folder / REQUESTS_FILE), *_jsonl(self._folder / f"{CITY_FILE}-requests.jsonl")]
+        rows.sort(key=lambda row: (row["sent"], row["intended"]))
+        return [{"request_id": number, **row} for number, row in enumerate(rows)]
+
+    def _payments(self) -> list[Row]:
+        statement = self._statement()
+        rows = []
+        for row in self._export("payments"):
+            if row["order_id"] not in self._intent_of:
+                continue
+            charge = statement.get(row["payment_id"], {})
+            rows.append(
+                {
+                    **self._timed(row, "requested", "confirmed", "callback"),
+                    "order_id": self._intent_of[row["order_id"]],
+                    "provider_state": charge.get("state"),
+                    "provider_fen": charge.get("charged_fen"),
+                    "provider_refunded_fen": charge.get("refunded_fen"),
+                }
+            )
+        return rows
+
+    def _statement(self) -> dict[int, Row]:
+        """The provider's own books; where it is stands in every pay link."""
+        pay_url = next((row["pay_url"] for row in self._journeys.values() if row.get("pay_url")), None)
+        if pay_url is None:
+            return {}
+        parts = urlsplit(pay_url)
+        url = f"{parts.scheme}://{parts.netloc}/statement"
+        try:
+            charges = httpx.get(url, timeout=60.0, trust_env=False).raise_for_status().json()["charges"]
+        except (httpx.HTTPError, KeyError, ValueError) as error:
+            raise TargetError(
+                f"{url}: the provider's statement cannot be read ({error or type(error).__name__})"
+            ) from error
+        return {charge["payment_id"]: charge for charge in charges}
+
+    def _account(self, account: str) -> str:
+        """Accounts of merchants carry the platform's number of the merchant."""
+        name, colon, number = account.partition(":")
+        return f"{name}:{self._merchant_of[int(number)]}" if colon and number.isdigit() else account
+
+    # CRM ------------------------------------------------------------------------------------------------------------
+
+    def _crm(self) -> dict[str, list[Row]]:
+        travel = {
+            (visit["bd_id"], visit["lead_id"], round(visit["at"], 1)): visit
+            for visit in pq.read_table(self._folder / f"{CITY_FILE}-visits.parquet").to_pylist()
+        }
+        leads = [
+            self._timed({**row, "lead_id": self._lead_of[row["lead_id"]], "owner": self._number(row["owner_ref"], "bd")}, "created", "signed")
+            for row in self._export("leads")
+            if row["lead_id"] in self._lead_of
+        ]  # fmt: skip
+        events = [
+            self._timed(
+                {
+                    **row,
+                    "lead_id": self._lead_of[row["lead_id"]],
+                    "actor": self._number(row["actor_ref"], "bd"),
+                    "owner": self._number(row["owner_ref"], "bd"),
+                },
+                "at",
+            )
+            for row in self._export("lead_events")
+            if row["lead_id"] in self._lead_of
+        ]
+        visits = []
+        for row in self._export("visits"):
+            if row["lead_id"] not in self._lead_of:
+                continue
+            visit = self._timed(
+                {**row, "lead_id": self._lead_of[row["lead_id"]], "bd_id": self._number(row["bd_ref"], "bd")}, "at"
+            )
+            near = [
+                own
+                for (bd, lead, at), own in travel.items()
+                if bd == visit["bd_id"] and lead == visit["lead_id"] and abs(at - visit["at"]) < 5.0
+            ]
+            visits.append({**visit, "travel_s": near[0]["travel_s"] if near else 0.0})
+        return {"leads": leads, "lead_events": events, "visits": visits}
+
+    # Conversions ----------------------------------------------------------------------------------------------------
+
+    def _export(self, table: str) -> Iterable[Row]:
+        decode = msgspec.json.decode
+        return [decode(line) for line in self._admin.lines(f"/admin/export/{table}")]
+
+    def _timed(self, row: Row, *names: str) -> Row:
+        """The row with unix times turned into run seconds."""
+        epoch = self._config.epoch
+        return {**row, **{name: None if row.get(name) is None else row[name] - epoch for name in names}}
+
+    def _number(self, reference: str | None, role: str) -> int | None:
+        """`<prefix>rider12` -> 12; None when nobody, or somebody else's account."""
+        start = f"{self._config.prefix}{role}"
+        if not reference or not reference.startswith(start) or not reference[len(start) :].isdigit():
+            return None
+        return int(reference[len(start) :])
+
+
+def _only(name: str, row: Mapping[str, Any]) -> Row:
+    """The columns of a table; one that is missing is null."""
+    return {column: row.get(column) for column in TABLES[name].names}
+
+
+def _jsonl(path: Path, decode: Callable[[bytes], Any] = msgspec.json.decode) -> list[Row]:
+    if not path.exists():
+        return []
+    return [decode(line) for line in path.read_bytes().splitlines() if line]
