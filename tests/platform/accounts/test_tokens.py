@@ -8,7 +8,7 @@ import pytest
 from o2o_domain.roles import Role
 from o2o_platform.accounts.tokens import BadToken, CurrentUser, issue_token, read_token
 
-SECRET = "a-secret-of-more-than-thirty-two-bytes!"
+SECRET = "a-secret-that-is-long-enough-for-every-one-of-the-HMAC-algorithms"
 USER = CurrentUser(id=7, role=Role.MERCHANT, ref="m-7", segment=None, merchant_ref="merchant-3")
 
 
