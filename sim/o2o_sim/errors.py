@@ -4,6 +4,7 @@ SimError
 ├── CityError        a road graph that cannot be read, or that is of no use
 ├── DemandError      an order file that cannot be read, or a demand that cannot be generated
 └── ExperimentError  variants that cannot be compared, or a damaged file of replications
+    └── ComparisonStopped  told to stop before its end
 """
 
 from __future__ import annotations
@@ -23,3 +24,7 @@ class DemandError(SimError):
 
 class ExperimentError(SimError):
     """The comparison cannot be made: its variants, replications or stored results do not fit."""
+
+
+class ComparisonStopped(ExperimentError):  # noqa: N818 - not a mistake: someone asked for it
+    """The comparison was stopped before its end; what was finished is kept."""

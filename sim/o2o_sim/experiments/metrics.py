@@ -1,37 +1,28 @@
 """What a comparison measures: one figure a run and metric, computed from run tables only.
 
-Decides the metrics of each kind of scenario: names, units, and which way is better. Leaves intervals to
-`o2o_results.paired`. A metric that a run cannot give (no order was printed, nobody signed) is None, never 0.
+Decides the metrics of each kind of scenario: names, units, and which way is better. Figures that a run's summary has
+are taken from there; intervals are left to `o2o_results.comparison`. A metric that a run cannot give (no order was
+printed, nobody signed) is None, never 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from o2o_results.comparison import Metric
+from o2o_results.operations import pools as leads_at_end
+from o2o_results.run import RunTables, floats
+from o2o_results.summary import summarise
 from o2o_scenarios.schema import Scenario
 from o2o_sim.model_run import ModelRun
 
 DAY_S = 86_400.0
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A figure of a run. `better` says which way an improvement goes, or that neither is."""
-
-    name: str
-    title: str
-    unit: str
-    better: Literal["more", "less", "neither"]
-    digits: int = 1
-
 
 POOLS = (
     Metric("signed", "Signed merchants", "merchants", "more", 0),
@@ -74,12 +65,11 @@ def gini(amounts: Floats) -> float | None:
 
     Worked: (1, 1, 1, 1) 0; (0, 0, 0, 4) 0.75.
     """
-    total = float(amounts.sum())
+    total, size = float(amounts.sum()), amounts.shape[0]
     if total <= 0.0:
         return None
-    ordered = np.sort(amounts)
-    ranks = np.arange(1, ordered.shape[0] + 1)
-    return float(2.0 * (ranks * ordered).sum() / (ordered.shape[0] * total) - (ordered.shape[0] + 1) / ordered.shape[0])
+    ranks = np.arange(1, size + 1)
+    return float(2.0 * (ranks * np.sort(amounts)).sum() / (size * total) - (size + 1) / size)
 
 
 def private_time(events: pa.Table, owners: int, horizon_s: float) -> Floats:
@@ -88,8 +78,8 @@ def private_time(events: pa.Table, owners: int, horizon_s: float) -> Floats:
     A signed lead has left the pools: time after the signature counts for nobody.
     """
     table = events.sort_by([("lead_id", "ascending"), ("event_id", "ascending")])
-    lead, at = _column(table, "lead_id"), _column(table, "at")
-    owner = np.nan_to_num(_column(table, "owner"), nan=-1.0).astype(np.int64)
+    lead, at = floats(table, "lead_id"), floats(table, "at")
+    owner = np.nan_to_num(floats(table, "owner"), nan=-1.0).astype(np.int64)
     owner[np.asarray(pc.equal(table.column("what"), "signed"))] = -1
     until = np.full(at.shape, horizon_s)
     if at.shape[0] > 1:
@@ -99,57 +89,44 @@ def private_time(events: pa.Table, owners: int, horizon_s: float) -> Floats:
     return np.bincount(owner[held], weights=(until - at)[held], minlength=owners).astype(np.float64)
 
 
-def _pools(scenario: Scenario, tables: Mapping[str, pa.Table], horizon_s: float) -> dict[str, float | None]:
-    leads, visits = tables["leads"], tables["visits"]
-    bds = scenario.crm.bds
-    created, signed = _column(leads, "created"), _column(leads, "signed")
-    idle, private = float(_column(leads, "idle_s").sum()), float(_column(leads, "private_s").sum())
+def _pools(scenario: Scenario, tables: RunTables, horizon_s: float) -> dict[str, float | None]:
+    leads, bds, end = tables["leads"], scenario.crm.bds, leads_at_end(tables)
+    created, signed = floats(leads, "created"), floats(leads, "signed")
     has_signed = ~np.isnan(signed)
-    known = np.where(has_signed, signed, horizon_s) - created
-    n_signed = int(has_signed.sum())
-    capacity = bds * horizon_s / DAY_S
+    in_pools_s = float((np.where(has_signed, signed, horizon_s) - created).sum())
     return {
-        "signed": float(n_signed),
-        "idle_lead_days": idle / DAY_S,
-        "hoarding_share": _ratio(idle, private),
+        "signed": float(end.signed),
+        "idle_lead_days": end.idle_days,
+        "hoarding_share": end.idle_share,
         "holdings_gini": gini(private_time(tables["lead_events"], bds, horizon_s)),
-        "unclaimed_days": _ratio((float(known.sum()) - private) / DAY_S, leads.num_rows),
-        "visits_per_day": _ratio(visits.num_rows, capacity),
-        "visits_per_signed": _ratio(visits.num_rows, n_signed),
-        "days_to_sign": float(np.median((signed - created)[has_signed])) / DAY_S if n_signed else None,
-        "drops_per_lead": _ratio(float(_column(leads, "drops").sum()), leads.num_rows),
+        "unclaimed_days": _ratio((in_pools_s - float(floats(leads, "private_s").sum())) / DAY_S, end.leads),
+        "visits_per_day": _ratio(end.visits, bds * horizon_s / DAY_S),
+        "visits_per_signed": _ratio(end.visits, end.signed),
+        "days_to_sign": float(np.median((signed - created)[has_signed])) / DAY_S if end.signed else None,
+        "drops_per_lead": _ratio(end.drops, end.leads),
     }
 
 
-def _city(scenario: Scenario, tables: Mapping[str, pa.Table], horizon_s: float) -> dict[str, float | None]:
-    orders = tables["orders"].filter(pc.equal(tables["orders"].column("kind"), "order"))
-    riders = tables["riders"]
-    intended, printed, delivered = (_column(orders, name) for name in ("intended", "printed", "delivered"))
-    to_print = (printed - intended)[~np.isnan(printed)]
-    to_door = (delivered - intended)[~np.isnan(delivered)]
-    promise_s = scenario.slo.promise_min * 60.0 / scenario.clock.speed
-    on, off = _column(riders, "on"), _column(riders, "off")
-    on_shift = np.clip(np.minimum(off, horizon_s) - np.maximum(on, 0.0), 0.0, None).sum()
-    busy = _column(riders, "driving_s").sum() + _column(riders, "service_s").sum()
+def _city(scenario: Scenario, tables: RunTables, horizon_s: float) -> dict[str, float | None]:
+    figures = summarise(tables, scenario)
+    orders = tables["orders"]
+    to_door = floats(orders, "delivered") - floats(orders, "intended")
+    to_door = to_door[~np.isnan(to_door)]
     return {
-        "order_to_print_p50_s": float(np.percentile(to_print, 50)) if to_print.size else None,
-        "order_to_print_p95_s": float(np.percentile(to_print, 95)) if to_print.size else None,
-        "success_share": _ratio(float(to_print.size), orders.num_rows),
-        "late_share": float((to_door > promise_s).mean()) if to_door.size else None,
-        "delivered": float(to_door.size),
+        "order_to_print_p50_s": figures.printing.p50_s,
+        "order_to_print_p95_s": figures.printing.p95_s,
+        "success_share": figures.outcomes.success_share,
+        "late_share": figures.deliveries.late_share,
+        "delivered": float(figures.deliveries.delivered),
         "click_to_door_min": float(to_door.mean()) * scenario.clock.speed / 60.0 if to_door.size else None,
-        "rider_utilisation": _ratio(float(busy), float(on_shift)),
+        "rider_utilisation": figures.riders.mean,
     }
 
 
-_MEASURES: dict[str, Callable[[Scenario, Mapping[str, pa.Table], float], dict[str, float | None]]] = {
+_MEASURES: dict[str, Callable[[Scenario, RunTables, float], dict[str, float | None]]] = {
     "pools": _pools,
     "city": _city,
 }
-
-
-def _column(table: pa.Table, name: str) -> npt.NDArray[Any]:
-    return np.asarray(table.column(name).to_numpy(), dtype=np.float64)
 
 
 def _ratio(part: float, whole: float) -> float | None:
