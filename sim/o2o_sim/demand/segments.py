@@ -104,7 +104,7 @@ def appetite(segment: str, minute: Floats) -> Floats:
 def mix(shares: tuple[float, float, float], minute: Floats, *, holiday: bool) -> Floats:
     """The chance that an intent at a minute of the day comes from each segment: float64 [n, 3], rows sum to 1.
 
-    Share of the users times inclination at that time: with shares 0.5/0.3/0.2 at 11:30 about 0.68/0.18/0.14.
+    Share of the users times inclination at that time: with shares 0.5/0.3/0.2 at 11:30 about 0.69/0.19/0.11.
     """
     columns = []
     for share, segment in zip(shares, SEGMENTS, strict=True):
