@@ -163,6 +163,17 @@ class Mechanism:
         """Paper out at `now`, since the beginning."""
         return self.total_mm - self.pending_mm(now)
 
+    def reach_at(self, odometer_mm: float) -> float | None:
+        """When that much paper will be (or was last) out; None: not booked. Paper out long ago: minus infinity."""
+        out = self.total_mm
+        for begin, mm in reversed(self._jobs):
+            if odometer_mm > out:
+                return None
+            if odometer_mm > out - mm:
+                return begin + (odometer_mm - (out - mm)) / self.profile.mm_s
+            out -= mm
+        return float("-inf") if odometer_mm <= out else None
+
     def paper_left_mm(self, now: float) -> float:
         return self.paper_mm + self.pending_mm(now)
 

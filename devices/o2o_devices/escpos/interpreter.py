@@ -22,6 +22,7 @@ from o2o_devices.escpos.shapes import Need
 from o2o_devices.escpos.state import State
 from o2o_devices.escpos.status import Status
 from o2o_devices.mechanism import GENERIC_80, Profile
+from o2o_devices.receipt import Receipt
 
 # No byte of a GB18030 character is below 0x30 (checked over all code points), so control bytes end a run of text.
 _TEXT = re.compile(rb"[\x20-\xff]+").match
@@ -168,6 +169,10 @@ class Interpreter:
         self._state.cut(None)
         events, self._state.events = self._state.events, []
         return events
+
+    def begun(self) -> Receipt:
+        """The lines since the last cut; the receipt they will be part of is still to come."""
+        return self._state.paper.begun()
 
     def clear(self) -> None:
         """Drop what is not printed and half a command (DLE DC4 8); modes stay, page mode ends."""

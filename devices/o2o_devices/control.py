@@ -1,0 +1,76 @@
+"""Hands on one printer of a running fleet: paper, cover, link, power, and the ways in which answers get lost.
+
+Decides nothing; names what a person (or an experiment) can do to a printer and passes it on. Times are "now".
+"""
+
+from __future__ import annotations
+
+from o2o_devices.errors import ControlError
+from o2o_devices.printer import VirtualPrinter
+from o2o_devices.tcp9100 import PrinterServer
+
+
+class Control:
+    """What can be done to a printer while it runs."""
+
+    __slots__ = ("_server",)
+
+    def __init__(self, server: PrinterServer) -> None:
+        self._server = server
+
+    def paper_end(self, after_mm: float = 0.0) -> None:
+        """The roll ends now, or when `after_mm` more are out."""
+        if after_mm < 0.0:
+            raise ControlError("after_mm must not be negative")
+        self._server.act(lambda printer, now: printer.set_paper(now, after_mm))
+
+    def refill(self, mm: float | None = None) -> None:
+        """A new roll (of `mm`, else the profile's)."""
+        self._server.act(lambda printer, now: printer.set_paper(now, mm))
+
+    def open_cover(self) -> None:
+        """Printing stops; it goes on when the cover is shut."""
+        self._server.act(VirtualPrinter.open_cover)
+
+    def close_cover(self) -> None:
+        self._server.act(VirtualPrinter.close_cover)
+
+    def offline(self) -> None:
+        """The link goes down: connections are reset and refused. What was received is still printed."""
+        self._set_link(False)
+
+    def online(self) -> None:
+        self._set_link(True)
+
+    def _set_link(self, up: bool) -> None:
+        def change(printer: VirtualPrinter, now: float) -> None:
+            printer.link_up = up
+
+        self._server.act(change)
+
+    def power_cut(self, after_mm: float | None = None) -> None:
+        """The power goes now, or when `after_mm` more of what is to come are out. What is not on paper is lost."""
+        if after_mm is None:
+            self._server.act(VirtualPrinter.power_off)
+        else:
+            mm = after_mm
+            self._server.act(lambda printer, now: printer.trip("power_off", mm, now))
+
+    def power_on(self) -> None:
+        self._server.act(lambda printer, now: printer.power_on())
+
+    def lose_acks(self, count: int = 1) -> None:
+        """The next `count` answers to GS ( H never arrive, though the paper is out."""
+
+        def change(printer: VirtualPrinter, now: float) -> None:
+            printer.acks_to_lose = count
+
+        self._server.act(change)
+
+    def silent(self, on: bool = True) -> None:
+        """Connected but silent: takes bytes, prints nothing, answers nothing."""
+
+        def change(printer: VirtualPrinter, now: float) -> None:
+            printer.silent = on
+
+        self._server.act(change)

@@ -1,0 +1,29 @@
+"""What a printer, or a fleet, has done: plain counts for tables, checks and a control room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(slots=True)
+class Counters:
+    connections: int = 0
+    bytes_in: int = 0
+    bytes_dropped: int = 0
+    """Received while silent, or after the paper ended on a printer that forgets."""
+    receipts: int = 0
+    """Pieces of paper that came out, whole or torn."""
+    torn: int = 0
+    """Of those, the ones that stopped before their cut, for a fault or because the sender left."""
+    acks: int = 0
+    acks_lost: int = 0
+    unknown: int = 0
+    """Unknown commands."""
+    faults: int = 0
+    """Times that printing stopped, or the link went down."""
+    stalls: int = 0
+    """Times that the sender had to wait because the buffer was full."""
+
+    def add(self, other: Counters) -> None:
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))

@@ -1,0 +1,393 @@
+"""A whole printer without sockets: bytes in, answers and paper out, on a given clock (A14).
+
+Decides what happens when: bytes are interpreted on arrival, their paper is booked on the mechanism, and whatever stands
+behind that paper in the stream (the receipt of a cut, the answer to a process id, a status) happens at the instant the
+paper is out. Times are seconds on the caller's clock and must not go back. Transports (tcp9100) move the bytes and call
+`advance` when `next_at` says so; they decide nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from o2o_devices.counters import Counters
+from o2o_devices.escpos import status as status_bytes
+from o2o_devices.escpos.events import AutoStatus, ClearBuffers, Cut, Event, ProcessId, TransmitId, TransmitStatus
+from o2o_devices.escpos.events import Unknown as UnknownCommand
+from o2o_devices.escpos.interpreter import Interpreter
+from o2o_devices.escpos.status import Status
+from o2o_devices.faults import FaultPlan, Kind
+from o2o_devices.mechanism import GENERIC_80, FaultCode, Mechanism, Printed, Profile
+from o2o_devices.receipt import Receipt
+
+OnPaper = Callable[[Receipt, float], None]
+"""Called with each piece of paper and the instant at which it was out."""
+
+_SLACK_MM = 1e-6
+_NEVER = float("inf")
+
+
+class _Mark(NamedTuple):
+    """Something to do when the stream's paper up to `mm` is out."""
+
+    mm: float
+    event: Event
+    job: int
+
+
+def _no_faults(ticket: int) -> None:
+    return None
+
+
+class VirtualPrinter:
+    """One printer. A job is what is received between two `end_job`; answers go to the job that asked."""
+
+    def __init__(
+        self,
+        profile: Profile = GENERIC_80,
+        *,
+        on_paper: OnPaper,
+        paper_mm: float | None = None,
+        kanji: bool = True,
+        plan: FaultPlan = _no_faults,
+    ) -> None:
+        self.profile = profile
+        self.mechanism = Mechanism(profile, paper_mm=paper_mm)
+        self.counters = Counters()
+        self.silent = False
+        """Takes bytes, prints nothing and answers nothing."""
+        self.acks_to_lose = 0
+        """So many of the next answers to GS ( H are lost on the way, after their paper is out."""
+        self.link_up = True
+        self._on_paper = on_paper
+        self._plan = plan
+        self._interpreter = Interpreter(profile, kanji=kanji, status=self.status)
+        self._todo: deque[_Mark] = deque()  # not booked yet
+        self._booked: deque[tuple[float, _Mark]] = deque()
+        self._stream_mm = 0.0  # of the stream's paper, booked
+        self._held: deque[tuple[float, int]] = deque()  # (paper at its end, bytes) of pieces received and not printed
+        self._held_bytes = 0
+        self._ended_at: float | None = None  # the paper ended (or will) in mid-job; waits for paper
+        self._ended_met = False
+        self._deaf = False
+        self._job = 0
+        self._tickets = 0
+        self._in_ticket = False
+        self._trip: tuple[float, Kind, float] | None = None  # odometer mm, what, repair_s
+        self._repair_s: float | None = None  # of a planned paper end
+        self._repair: tuple[float, Kind] | None = None
+        self._asb = 0
+        self._asb_last = b""
+        self._out = bytearray()
+        self._clock = -_NEVER  # of the last look
+
+    # --- bytes -------------------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes, now: float) -> bytes:
+        """Take bytes; returns what is to be sent back by now."""
+        self._run(now)
+        self.counters.bytes_in += len(data)
+        if self.silent or not self.mechanism.powered:
+            self.counters.bytes_dropped += len(data)
+            return self._take()
+        replies, urgent = self._interpreter.scan(data, now)
+        self._out += replies
+        if any(isinstance(event, ClearBuffers) and (not event.recover or self._halted) for event in urgent):
+            # "do not transmit data that follows until the Clear response is received": the rest of the piece goes too
+            self._stop(now)
+            self._abandon("cleared", now)
+            self._deaf = False
+        elif self._deaf:
+            self.counters.bytes_dropped += len(data)
+        else:
+            self._note(self._interpreter.interpret(data))
+            self._held.append((self._interpreter.fed_mm, len(data)))
+            self._held_bytes += len(data)
+            self._book(now)
+        return self.advance(now)
+
+    def room(self) -> int:
+        """Bytes that the buffer takes; 0: the sender must wait, until `next_at` at least."""
+        return max(self.profile.buffer_bytes - self._held_bytes, 0)
+
+    def end_input(self, now: float) -> None:
+        """The sender has said all; it may still wait for answers."""
+        self._run(now)
+        if self.mechanism.powered and not self.silent:
+            self._note(self._interpreter.end_job())
+            self._book(now)
+
+    def end_job(self, now: float) -> None:
+        """The sender is gone: what it sent is still printed, answers to it go nowhere."""
+        self.end_input(now)
+        self._job += 1
+        self._asb = 0
+        self._deaf = False
+        self._out.clear()
+
+    @property
+    def idle(self) -> bool:
+        """Nothing left to print or to answer."""
+        return not (self._booked or self._todo)
+
+    @property
+    def owes_answers(self) -> bool:
+        """The present job waits for an answer that can still come without somebody's help."""
+        if self._halted:
+            return False
+        marks = (*self._todo, *(mark for _, mark in self._booked))
+        return any(mark.job == self._job and not isinstance(mark.event, Cut) for mark in marks)
+
+    def status(self, now: float) -> Status:
+        """Sensors and switches."""
+        mechanism = self.mechanism
+        return Status(
+            mechanism.online, mechanism.cover_open, mechanism.paper_end(now), mechanism.near_end(now), error=False
+        )
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def advance(self, now: float) -> bytes:
+        """Do all that is due by `now`, in the order of time; returns what is to be sent back."""
+        self._run(now)
+        if not self._halted:
+            printed = self._stream_mm - self.mechanism.pending_mm(now) + _SLACK_MM
+            while self._held and self._held[0][0] <= printed:
+                self._held_bytes -= self._held.popleft()[1]
+        if self._asb:
+            status = status_bytes.automatic(self.status(now))
+            if status != self._asb_last:
+                self._asb_last = status
+                self._out += status
+        return self._take()
+
+    def next_at(self) -> float | None:
+        """The next instant at which `advance` has something to do; None: not before bytes come or somebody acts."""
+        at = self._next()[0]
+        if self._held_bytes >= self.profile.buffer_bytes and not self._halted:
+            behind = self._stream_mm - self._held[0][0]
+            if behind >= 0.0:
+                out = self.mechanism.reach_at(self.mechanism.total_mm - behind)
+                at = min(at, _NEVER if out is None else out)
+        return None if at == _NEVER else at
+
+    def _next(self) -> tuple[float, str]:
+        best, what = _NEVER, ""
+        if self._booked:
+            best, what = self._booked[0][0], "mark"
+        if self._ended_at is not None and not self._ended_met and self._ended_at < best:
+            best, what = self._ended_at, "paper_end"
+        if self._trip is not None:
+            at = self.mechanism.reach_at(self._trip[0])
+            if at is not None and at < best:
+                best, what = at, "trip"
+        if self._repair is not None and self._repair[0] < best:
+            best, what = self._repair[0], "repair"
+        return best, what
+
+    def _run(self, now: float) -> None:
+        while True:
+            at, what = self._next()
+            if at > now:
+                self._clock = now
+                return
+            if what == "mark":
+                self._act(*self._booked.popleft())
+            elif what == "paper_end":
+                self._meet_paper_end(at)
+            elif what == "trip":
+                self._meet_trip(max(at, self._clock))
+            else:
+                self._meet_repair(at)
+
+    def _take(self) -> bytes:
+        out = bytes(self._out)
+        self._out.clear()
+        return out
+
+    # --- paper -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _halted(self) -> bool:
+        return self._ended_at is not None or self.mechanism.fault() is not None
+
+    def _note(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, UnknownCommand):
+                self.counters.unknown += 1
+            elif isinstance(event, Cut | ProcessId | TransmitStatus | TransmitId | AutoStatus):
+                self._todo.append(_Mark(event.mm, event, self._job))
+
+    def _book(self, now: float) -> None:
+        """Book all paper that is known of, as far as the printer can print."""
+        while self._todo:
+            mark = self._todo[0]
+            cut = isinstance(mark.event, Cut) and mark.event.receipt.cut is not None
+            done = self._feed(mark.mm, now, cut=cut)
+            if done is None:
+                return
+            self._booked.append((done, self._todo.popleft()))
+            if isinstance(mark.event, Cut):
+                self._in_ticket = False
+        if self._interpreter.fed_mm > self._stream_mm:
+            self._feed(self._interpreter.fed_mm, now, cut=False)
+
+    def _feed(self, mm: float, now: float, *, cut: bool) -> float | None:
+        """Book paper up to `mm` of the stream; when it is out, or None if the printer stops before."""
+        if self._halted:
+            return None
+        length = max(mm - self._stream_mm, 0.0)
+        if length > 0.0 and not self._in_ticket:
+            self._in_ticket = True
+            self._begin_ticket(now)
+        outcome = self.mechanism.start(length, now, cut=cut)
+        if isinstance(outcome, Printed):
+            self._stream_mm += length
+            return outcome.done_at
+        self._stream_mm += outcome.printed_mm
+        self._ended_at, self._ended_met = outcome.at, False
+        return None
+
+    def _begin_ticket(self, now: float) -> None:
+        fault = self._plan(self._tickets)
+        self._tickets += 1
+        if fault is None:
+            return
+        if fault.kind == "lost_ack":
+            self.acks_to_lose += 1
+        elif fault.kind == "paper_end":
+            self.mechanism.paper_mm = min(self.mechanism.paper_mm, fault.after_mm)
+            self._repair_s = fault.repair_s
+        else:
+            self._trip = (self.mechanism.total_mm + fault.after_mm, fault.kind, fault.repair_s)
+
+    def _act(self, at: float, mark: _Mark) -> None:
+        event, asked = mark.event, mark.job == self._job
+        if isinstance(event, Cut):
+            self._emit(event.receipt, at)
+        elif isinstance(event, ProcessId):
+            if self.acks_to_lose > 0:
+                self.acks_to_lose -= 1
+                self.counters.acks_lost += 1
+            elif asked:
+                self.counters.acks += 1
+                self._out += status_bytes.process_id(event.id)
+        elif not asked:
+            return
+        elif isinstance(event, TransmitStatus):
+            self._out += status_bytes.transmit(event.n, self.status(at))
+        elif isinstance(event, TransmitId):
+            self._out += status_bytes.printer_id(event.n, self.profile.name)
+        elif isinstance(event, AutoStatus):
+            self._asb = event.mask
+            self._asb_last = b""
+
+    def _emit(self, receipt: Receipt, at: float) -> None:
+        self.counters.receipts += 1
+        self.counters.torn += not receipt.complete
+        self._on_paper(receipt, at)
+
+    # --- faults ------------------------------------------------------------------------------------------------------
+
+    def set_paper(self, now: float, mm: float | None = None) -> None:
+        """A new roll (None), or `mm` left on this one: 0 is a paper end now, 20 one in mid-ticket."""
+        self._run(now)
+        self._stop(now)
+        self.mechanism.refill(mm)
+        self._ended_at = None
+        self._book(now)
+
+    def open_cover(self, now: float) -> None:
+        """Printing stops; what was not printed waits."""
+        self._run(now)
+        self._stop(now)
+        self.mechanism.open_cover(now)
+        self.counters.faults += 1
+
+    def close_cover(self, now: float) -> None:
+        self._run(now)
+        self.mechanism.close_cover()
+        self._book(now)
+
+    def power_off(self, now: float) -> None:
+        """All that is not on paper is lost; so are the modes."""
+        self._run(now)
+        self._stop(now)
+        self.mechanism.power_off(now)
+        self._abandon("power_off", now)
+        self._interpreter.power_cycle()
+        self._asb = 0
+        self._deaf = False
+        self._out.clear()
+        self.counters.faults += 1
+
+    def power_on(self) -> None:
+        self.mechanism.power_on()
+
+    def trip(self, kind: Kind, after_mm: float, now: float, *, repair_s: float = _NEVER) -> None:
+        """Have a fault when `after_mm` more of what is to come are out (cover_open, power_off or offline)."""
+        self._trip = (self.mechanism.odometer_mm(now) + after_mm, kind, repair_s)
+
+    def _meet_paper_end(self, at: float) -> None:
+        self._ended_met = True
+        self.counters.faults += 1
+        if self._repair_s is not None:
+            self._repair = (at + self._repair_s, "paper_end")
+            self._repair_s = None
+        if self.profile.on_paper_end == "discard":
+            self._abandon("paper_end", at)
+            self._ended_at = None
+            self._deaf = True  # to the rest of this job: half a ticket on the next roll would be garbage
+
+    def _meet_trip(self, at: float) -> None:
+        assert self._trip is not None
+        _, kind, repair_s = self._trip
+        self._trip = None
+        if kind == "power_off":
+            self.power_off(at)
+        elif kind == "cover_open":
+            self.open_cover(at)
+        else:
+            self.link_up = False
+            self.counters.faults += 1
+        if repair_s != _NEVER:
+            self._repair = (at + repair_s, kind)
+
+    def _meet_repair(self, at: float) -> None:
+        assert self._repair is not None
+        kind, self._repair = self._repair[1], None
+        if kind == "paper_end":
+            self.set_paper(at)
+        elif kind == "cover_open":
+            self.close_cover(at)
+        elif kind == "power_off":
+            self.power_on()
+        else:
+            self.link_up = True
+
+    def _stop(self, now: float) -> None:
+        """Take back what is booked and not out."""
+        if self._ended_at is not None and self._ended_at > now:
+            self._ended_at = None
+        self._stream_mm -= self.mechanism.pending_mm(now)
+        self.mechanism.interrupt("cover_open", now)
+        self._todo.extendleft(mark for _, mark in reversed(self._booked))
+        self._booked.clear()
+
+    def _abandon(self, code: FaultCode | str, at: float) -> None:
+        """Forget all that is not on paper; what is comes out as it is."""
+        first = next((mark.event for mark in self._todo if isinstance(mark.event, Cut)), None)
+        receipt = first.receipt if first is not None else self._interpreter.begun()
+        bottom = first.mm if first is not None else self._interpreter.fed_mm
+        printed = self._stream_mm - (bottom - receipt.length_mm)
+        self._todo.clear()
+        self._interpreter.clear()
+        self._stream_mm = self._interpreter.fed_mm
+        self._held.clear()
+        self._held_bytes = 0
+        self._in_ticket = False
+        self._trip = None
+        if printed > _SLACK_MM:
+            self._emit(receipt.torn(printed, code), at)
