@@ -96,7 +96,7 @@ class Evidence:
         """The horizon for leads: as `end`, or the last event of any lead when nobody said."""
         if self.horizon_s is not None:
             return self.horizon_s
-        last = self.db.execute("select max(at) from lead_events").fetchone()
+        last = self.db.execute('select max("at") from lead_events').fetchone()
         return float(last[0]) if last and last[0] is not None else 0.0
 
     def count(self, sql: str, **values: Any) -> int:
