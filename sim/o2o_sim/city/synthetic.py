@@ -207,8 +207,10 @@ def _bridges(
         along = -middle_x * np.sin(river.angle) + middle_y * np.cos(river.angle)
         reach = float(np.ptp(along)) / each
         preferred = along + rng.uniform(0, 0.05, along.shape) * reach
-        # A local street must be nearer to the wanted place by a third of the spacing to win over an arterial.
-        handicap = np.where(rank[candidates] == RANK_LOCAL, reach / 3, 0.0)
+        # To win over a primary road, a local street must be nearer to the wanted place by half of the spacing.
+        handicap = np.select(
+            [rank[candidates] == RANK_PRIMARY, rank[candidates] == RANK_SECONDARY], [0, reach / 6], reach / 2
+        )
         for k in range(each):
             wanted = along.min() + (k + 0.5) * reach
             cost = np.abs(preferred - wanted) + handicap + np.where(chosen[candidates], np.inf, 0.0)

@@ -192,6 +192,7 @@ def test_csv_in_utm_metres_takes_the_zone_of_crs_info(tmp_path):
     assert graph.n_nodes == 25
     assert graph.lng[0] == pytest.approx(17.575, abs=0.002)  # 6 degrees east of zone 32
     assert graph.notes["crs"] == "UTM zone 33N"
+    assert graph.notes["attribution"] == "© OpenStreetMap contributors"
     assert graph.travel_s == pytest.approx(7.2)
 
 
@@ -203,7 +204,11 @@ def test_csv_without_crs_info_says_what_is_assumed(tmp_path):
 
 
 def test_csv_in_metres_of_a_plane(tmp_path):
-    graph = read_graph(csv_town(tmp_path, place=lambda row, column: (column * 100.0, row * 100.0)))
+    folder = csv_town(tmp_path, place=lambda row, column: (column * 100.0, row * 100.0))
+    edges = (folder / "edges.csv").read_text(encoding="utf-8")
+    (folder / "edges.csv").write_text(edges.replace(",source_edge_id", ",remark"), encoding="utf-8")
+    graph = read_graph(folder)
+    assert "attribution" not in graph.notes
     assert np.ptp(graph.x_m) == pytest.approx(400, rel=0.01)
     assert "metres of a plane" in graph.notes["crs"]
 

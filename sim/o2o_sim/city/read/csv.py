@@ -35,6 +35,7 @@ def read_csv(folder: Path) -> RawGraph:
     ends: list[tuple[int, int]] = []
     lengths: list[float] = []
     seconds: list[float] = []
+    from_osm = False
     for line, row in _rows(edges_file, ("from_node", "to_node")):
         for end in ("from_node", "to_node"):
             if row[end] not in number:
@@ -42,6 +43,7 @@ def read_csv(folder: Path) -> RawGraph:
         ends.append((number[row["from_node"]], number[row["to_node"]]))
         lengths.append(_value(edges_file, line, row, "distance", positive=True))
         seconds.append(_value(edges_file, line, row, "travel_time", positive=True))
+        from_osm = from_osm or "source_edge_id" in row  # FleetPy: the OpenStreetMap way
     if columns is None or not ends:
         raise CityError(f"city.graph: {folder}: no roads in it ({len(spots)} nodes, {len(ends)} edges)")
     places = np.asarray(spots, dtype=np.float64)
@@ -63,7 +65,7 @@ def read_csv(folder: Path) -> RawGraph:
         rank=rank.astype(np.int8),
         name=folder.name,
         source=str(folder),
-        notes={"format": "nodes.csv and edges.csv", "attribution": tags.ATTRIBUTION, **notes},
+        notes={"format": "nodes.csv and edges.csv", **notes, **({"attribution": tags.ATTRIBUTION} if from_osm else {})},
     )
 
 
