@@ -1,0 +1,146 @@
+"""The city map's data: roads, stores and drop-offs in one small plane of 16-bit numbers for `assets/map.js`.
+
+Decides the projection (equirectangular around the middle latitude: right to a fraction of a percent across a city), the
+sample of drop-offs and what a tooltip says. Drawing, zooming and colours are left to map.js.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from o2o_results.operations import lateness_min
+from o2o_results.report.figures import clock, seconds
+from o2o_results.report.view import RunView
+from o2o_results.run import floats
+from o2o_results.statistics import Floats
+
+POINTS = 6000
+"""Drop-offs drawn at most; a larger run is thinned evenly in time, and the page says so."""
+ROADS = 150_000
+UNITS = 65_535
+METRES_PER_DEGREE = 111_194.9
+"""One degree of a great circle of the mean earth radius, 6,371,008.8 m."""
+OSM = "© OpenStreetMap contributors"
+
+
+@dataclass(frozen=True, slots=True)
+class CityMap:
+    """JSON-ready data of one map, and the words beneath it."""
+
+    data: dict[str, Any]
+    drawn: int
+    total: int
+    attribution: str | None
+
+    @property
+    def sampled(self) -> bool:
+        """Whether some drop-offs are left out."""
+        return self.drawn < self.total
+
+
+def attribution(view: RunView) -> str | None:
+    """What the map data's licence wants said: the manifest's note, or OpenStreetMap's words for OSM files."""
+    noted = view.run.manifest.notes.get("attribution")
+    if noted:
+        return str(noted)
+    source = str(view.run.manifest.notes.get("graph_source", "")) + str(view.scenario.city.graph or "")
+    osm = any(word in source.lower() for word in ("openstreetmap", "osm", ".graphml", ".pbf"))
+    return OSM if osm else None
+
+
+class _Plane:
+    """Latitude and longitude to 16-bit x (east) and y (south)."""
+
+    def __init__(self, lat: Floats, lng: Floats) -> None:
+        self.top, self.left = float(lat.max()), float(lng.min())
+        self.shrink = math.cos(math.radians((self.top + float(lat.min())) / 2))
+        wide = (float(lng.max()) - self.left) * self.shrink * METRES_PER_DEGREE
+        high = (self.top - float(lat.min())) * METRES_PER_DEGREE
+        self.metres = max(wide, high, 1.0)
+        self.wide, self.high = round(wide / self.metres * UNITS), round(high / self.metres * UNITS)
+
+    def x(self, lng: Floats) -> np.ndarray[Any, np.dtype[np.uint16]]:
+        """East, 0..UNITS."""
+        return self._units((lng - self.left) * self.shrink * METRES_PER_DEGREE)
+
+    def y(self, lat: Floats) -> np.ndarray[Any, np.dtype[np.uint16]]:
+        """South, 0..UNITS."""
+        return self._units((self.top - lat) * METRES_PER_DEGREE)
+
+    def _units(self, metres: Floats) -> np.ndarray[Any, np.dtype[np.uint16]]:
+        return np.asarray(np.clip(np.rint(metres / self.metres * UNITS), 0, UNITS), dtype="<u2")
+
+
+def city_map(view: RunView) -> CityMap | None:
+    """The map of one run; None when the run has neither roads nor orders."""
+    roads, orders, stores = view.table("roads"), view.table("orders"), view.table("merchants")
+    lat = np.concatenate([floats(roads, "lat1"), floats(roads, "lat2"), floats(stores, "lat")])
+    lng = np.concatenate([floats(roads, "lng1"), floats(roads, "lng2"), floats(stores, "lng")])
+    if not len(lat):
+        return None
+    plane = _Plane(lat, lng)
+    takeout = np.flatnonzero(np.asarray([kind == "order" for kind in orders.column("kind").to_pylist()], dtype=bool))
+    keep = takeout[:: max(1, math.ceil(len(takeout) / POINTS))]
+    data = {
+        "width": plane.wide,
+        "height": plane.high,
+        "metres": round(plane.metres),
+        **_roads(view, plane),
+        "stores": {
+            "x": plane.x(floats(stores, "lng")).tolist(),
+            "y": plane.y(floats(stores, "lat")).tolist(),
+            "name": stores.column("name").to_pylist(),
+            "orders": stores.column("orders").to_pylist(),
+            "slots": stores.column("slots").to_pylist(),
+        },
+        "drops": _drops(view, plane, keep),
+    }
+    return CityMap(data, len(keep), len(takeout), attribution(view))
+
+
+def _roads(view: RunView, plane: _Plane) -> dict[str, Any]:
+    roads = view.table("roads")
+    ends = np.stack(
+        [
+            plane.x(floats(roads, "lng1")),
+            plane.y(floats(roads, "lat1")),
+            plane.x(floats(roads, "lng2")),
+            plane.y(floats(roads, "lat2")),
+        ],
+        axis=1,
+    )
+    # A two-way street is two edges; it is drawn once.
+    turned = (ends[:, 0] > ends[:, 2]) | ((ends[:, 0] == ends[:, 2]) & (ends[:, 1] > ends[:, 3]))
+    ends[turned] = ends[turned][:, [2, 3, 0, 1]]
+    rank = roads.column("rank").to_numpy().astype(np.uint8)
+    packed, first = np.unique(np.ascontiguousarray(ends).view("<u8").ravel(), return_index=True)
+    if len(packed) > ROADS:  # the widest roads (lowest rank) are kept
+        best = np.sort(np.argsort(rank[first], kind="stable")[:ROADS])
+        packed, first = packed[best], first[best]
+    return {
+        "roads": base64.b64encode(packed.astype("<u8").tobytes()).decode(),
+        "ranks": base64.b64encode(rank[first].tobytes()).decode(),
+    }
+
+
+def _drops(view: RunView, plane: _Plane, keep: np.ndarray[Any, np.dtype[np.int64]]) -> dict[str, Any]:
+    orders = view.table("orders").take(keep)
+    late = lateness_min(orders, promise_min=view.scenario.slo.promise_min, speed=view.speed)
+    taken = floats(orders, "printed") - floats(orders, "intended")
+    numbers = zip(orders.column("order_no").to_pylist(), orders.column("order_id").to_pylist(), strict=True)
+    start = view.scenario.clock.start_min
+    return {
+        "x": plane.x(floats(orders, "drop_lng")).tolist(),
+        "y": plane.y(floats(orders, "drop_lat")).tolist(),
+        "late": [None if math.isnan(value) else round(float(value), 1) for value in late],
+        "paper": ["" if math.isnan(value) else seconds(float(value)) for value in taken],
+        "number": [number or f"intent {order_id}" for number, order_id in numbers],
+        "at": [clock(at, start_min=start, speed=view.speed) for at in floats(orders, "intended")],
+        "store": orders.column("merchant_id").to_pylist(),
+        "state": orders.column("state").to_pylist(),
+    }
