@@ -63,7 +63,7 @@ class CityProcess:
         fleet = fleet_of(self.scenario, self.city, on_paper=self._paper)
         await fleet.start()
         try:
-            _say({"printers": {str(number): list(address) for number, address in fleet.addresses().items()}})
+            _say({"printers": {str(number): [fleet.host, port] for number, port in fleet.ports.items()}})
             config_path = await self._go(lines)
             if config_path is not None:
                 await self._live(LiveConfig.read(config_path), lines, fleet)
@@ -156,7 +156,7 @@ def receipt_row(number: int, printer_id: int, receipt: Receipt, at: float, epoch
         "printed": at - epoch,
         "order_no": ticket.order_no,
         "copy_no": ticket.copy_no,
-        "complete": ticket.complete and receipt.cut,
+        "complete": ticket.complete and receipt.complete,
         "lines": [{"name": name, "qty": qty} for name, qty in ticket.lines],
         "total_fen": ticket.total_fen,
         "length_mm": receipt.length_mm,

@@ -47,7 +47,7 @@ class FaultPlayer:
             control.paper_end()
             loop.call_later(repair_s, control.refill)
         elif fault is PrinterFault.OFFLINE:
-            control.go_offline()
-            loop.call_later(repair_s, control.go_online)
+            control.offline()
+            loop.call_later(repair_s, control.online)
         else:
-            control.lose_next_ack()
+            control.lose_acks()

@@ -93,7 +93,7 @@ def set_up(
     _accounts(admin, city, trace, prefix, ids, progress)
     for coupon in scenario.coupons:
         ids.coupons[coupon.code] = (prefix.replace("-", "_").upper() + coupon.code)[:32]
-        admin.post("/admin/coupons", json={**coupon.model_dump(mode="json"), "code": ids.coupons[coupon.code]})
+        admin.post("/admin/coupons", json=[{**coupon.model_dump(mode="json"), "code": ids.coupons[coupon.code]}])
     _deals(admin, city, ids)
     _leads(admin, city, prefix, ids, progress)
     return ids

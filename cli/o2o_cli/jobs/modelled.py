@@ -18,7 +18,7 @@ from o2o_scenarios.schema import Scenario
 from o2o_scenarios.trace import Trace
 from o2o_sim.city.build import build_city
 from o2o_sim.city.model import City
-from o2o_sim.crm.season import simulate_pools
+from o2o_sim.crm.simulate import simulate_pools
 from o2o_sim.model_run import ModelRun
 from o2o_sim.world import simulate
 

@@ -19,7 +19,7 @@ import uvicorn
 
 from o2o_cli.errors import UsageError
 from o2o_platform.app import create_app
-from o2o_platform.payments.sandbox import create_provider
+from o2o_platform.payments.sandbox import create_sandbox
 from o2o_platform.settings import Settings
 from o2o_scenarios.schema import Scenario
 
@@ -110,7 +110,7 @@ async def serve(
     settings = replace(settings, public_url=base_url, provider_url=provider_url)
     common: dict[str, Any] = {"log_level": log_level, "access_log": False, "timeout_graceful_shutdown": 5}
     platform = _Server(uvicorn.Config(create_app(settings), **common))
-    provider = _Server(uvicorn.Config(create_provider(settings), **common))
+    provider = _Server(uvicorn.Config(create_sandbox(base_url, settings.provider_secret), **common))
 
     def stop() -> None:
         platform.should_exit = True
