@@ -42,8 +42,9 @@ Style = Literal["big", "bold", "plain"]
 Align = Literal["left", "center"]
 
 _ORDER_NO = re.compile(r"[0-9A-Za-z-]{1,24}\Z")
-_REPRINT = re.compile(r"补打 (\d+) / REPRINT \1\Z")
-_ITEMS = re.compile(r"小计 (\d+)种(\d+)份 +￥(\d+)\.(\d\d)\Z")
+# Figures read off the paper are bounded, so that no garbage makes a number that int() refuses to read.
+_REPRINT = re.compile(r"补打 (\d{1,9}) / REPRINT \1\Z")
+_ITEMS = re.compile(r"小计 (\d{1,9})种(\d{1,9})份 +(￥\S+)\Z")
 _END = "完 END #"
 
 
@@ -193,7 +194,7 @@ def layout(order: TicketOrder, width_cols: int = 48) -> tuple[TicketLine, ...]:
 def _amount(text: str) -> int | None:
     sign = -1 if text[:1] == "-" else 1
     whole, dot, part = text[2 if sign < 0 else 1 :].partition(".")
-    if not (dot and len(part) == 2 and whole.isdecimal() and part.isdecimal()):
+    if not (dot and len(part) == 2 and len(whole) < 16 and whole.isdecimal() and part.isdecimal()):
         return None
     return sign * (int(whole) * 100 + int(part))
 
@@ -234,7 +235,13 @@ def parse(text_lines: Sequence[str]) -> ParsedTicket:
                 names[-1] += text[2:].rstrip()
             continue
         cells = text.rsplit(None, 2)
-        if len(cells) == 3 and cells[1][0] == "x" and cells[2][0] == "￥" and cells[1][1:].isdecimal():
+        if (
+            len(cells) == 3
+            and cells[2][0] == "￥"
+            and cells[1][0] == "x"
+            and cells[1][1:].isdecimal()
+            and len(cells[1]) < 10
+        ):
             qty, amount = int(cells[1][1:]), _amount(cells[2])
             if amount is None:
                 sound = False
@@ -254,7 +261,7 @@ def parse(text_lines: Sequence[str]) -> ParsedTicket:
         first = text[:2]
         if first == "小计":
             if found := _ITEMS.match(text.rstrip()):
-                items = int(found[3]) * 100 + int(found[4])
+                items = _amount(found[3])
                 sound = sound and int(found[1]) == len(names) and int(found[2]) == pieces
         elif first == "优惠":
             discount = _amount(text.split()[-1])

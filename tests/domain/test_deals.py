@@ -26,6 +26,8 @@ DEAL = Deal(70, 7, "双人火锅套餐", price_fen=8800, list_fen=12800, stock=1
 
 def test_a_sound_deal_is_published() -> None:
     assert publish(DEAL, now=1000.0) == Published(DEAL)
+    assert isinstance(publish(replace(DEAL, price_fen=1)), Published)
+    assert isinstance(publish(replace(DEAL, price_fen=10_000_000, list_fen=10_000_000)), Published)
     assert publish(replace(DEAL, price_fen=12800)) == Published(replace(DEAL, price_fen=12800))
 
 

@@ -91,3 +91,10 @@ def test_the_edges_of_a_quantity_are_sold(qty: int) -> None:
     quote = price((line(qty, 10),), fees=FEES, distance_m=0.0)
     assert isinstance(quote, Quote)
     assert quote.items_fen == qty * 10
+
+
+@pytest.mark.parametrize("unit_fen", [0, MAX_UNIT_FEN])
+def test_the_edges_of_a_price_are_sold(unit_fen: int) -> None:
+    quote = price((line(1, unit_fen),), fees=FEES, distance_m=0.0)
+    assert isinstance(quote, Quote)
+    assert quote.items_fen == unit_fen

@@ -37,3 +37,7 @@ def test_giving_back_reverses_a_reservation() -> None:
     taken = reserve(LEVELS, lines)
     assert isinstance(taken, Reserved)
     assert give_back({**LEVELS, **taken.levels}, lines) == Reserved({1: 5, 2: 1})
+
+
+def test_a_dish_taken_off_the_menu_meanwhile_comes_back_with_its_pieces() -> None:
+    assert give_back({}, [line(9, 2)]) == Reserved({9: 2})

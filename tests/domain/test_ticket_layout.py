@@ -121,6 +121,26 @@ def test_garbled_figures_are_noticed(find: str, replacement: str) -> None:
     assert not parse(garbled).complete
 
 
+def test_endless_digits_are_garbage_and_no_error() -> None:
+    digits = "9" * 5000
+    lines = [
+        "O2O 外卖",
+        "#1",
+        f"补打 {digits} / REPRINT {digits}",
+        "---",
+        f"面 x{digits} ￥1.00",
+        f"面 x1 ￥{digits}.00",
+    ]
+    tail = [
+        "---",
+        f"小计 {digits}种{digits}份 ￥{digits}.00",
+        f"配送费 ￥{digits}.00",
+        f"合计 ￥{digits}.00",
+        "完 END #1",
+    ]
+    assert parse(lines + tail) == ParsedTicket("1", 1, (), None, False)
+
+
 def test_blank_lines_and_padded_centring_do_not_matter() -> None:
     lines = [""] + [
         line.text.center(48).rstrip() if line.align == "center" else line.text.rstrip() for line in layout(ORDER)
