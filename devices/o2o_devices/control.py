@@ -37,16 +37,10 @@ class Control:
 
     def offline(self) -> None:
         """The link goes down: connections are reset and refused. What was received is still printed."""
-        self._set_link(False)
+        self._server.act(lambda printer, now: printer.set_link(False))
 
     def online(self) -> None:
-        self._set_link(True)
-
-    def _set_link(self, up: bool) -> None:
-        def change(printer: VirtualPrinter, now: float) -> None:
-            printer.link_up = up
-
-        self._server.act(change)
+        self._server.act(lambda printer, now: printer.set_link(True))
 
     def power_cut(self, after_mm: float | None = None) -> None:
         """The power goes now, or when `after_mm` more of what is to come are out. What is not on paper is lost."""

@@ -61,6 +61,8 @@ class VirtualPrinter:
         self.acks_to_lose = 0
         """So many of the next answers to GS ( H are lost on the way, after their paper is out."""
         self.link_up = True
+        self.outages = 0
+        """Times that power or link went down: whatever connection there was is gone."""
         self._on_paper = on_paper
         self._plan = plan
         self._interpreter = Interpreter(profile, kanji=kanji, status=self.status)
@@ -321,7 +323,15 @@ class VirtualPrinter:
         self._asb = 0
         self._deaf = False
         self._out.clear()
+        self.outages += 1
         self.counters.faults += 1
+
+    def set_link(self, up: bool) -> None:
+        """The network cable; what was received is still printed."""
+        if self.link_up and not up:
+            self.outages += 1
+            self.counters.faults += 1
+        self.link_up = up
 
     def power_on(self) -> None:
         self.mechanism.power_on()
@@ -350,8 +360,7 @@ class VirtualPrinter:
         elif kind == "cover_open":
             self.open_cover(at)
         else:
-            self.link_up = False
-            self.counters.faults += 1
+            self.set_link(False)
         if repair_s != _NEVER:
             self._repair = (at + repair_s, kind)
 
@@ -365,7 +374,7 @@ class VirtualPrinter:
         elif kind == "power_off":
             self.power_on()
         else:
-            self.link_up = True
+            self.set_link(True)
 
     def _stop(self, now: float) -> None:
         """Take back what is booked and not out."""

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections import deque
 from collections.abc import Callable
 
 from o2o_devices.errors import FleetError
 from o2o_devices.printer import VirtualPrinter
 
+_BACKLOG = 16
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _PIECE_BYTES = 1024
 """Read at most so much at once: the buffer is given back piece by piece as paper comes out."""
 
@@ -37,6 +40,7 @@ class PrinterServer:
         self._timer_at = 0.0
         self._listening: asyncio.Task[None] | None = None
         self._stopped = False
+        self._outages = 0
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -76,7 +80,7 @@ class PrinterServer:
         assert self._loop is not None
         sock, self._placeholder = self._placeholder, None
         if sock is not None:
-            self._server = await self._loop.create_server(lambda: _Connection(self), sock=sock, backlog=16)
+            self._server = await self._loop.create_server(lambda: _Connection(self), sock=sock, backlog=_BACKLOG)
             if self._stopped:
                 self._server.close()
 
@@ -121,10 +125,13 @@ class PrinterServer:
             self._send(self.printer.advance(self._loop.time()))
         finally:
             self._arm()
+        if self.printer.outages != self._outages:  # even one that is over by now
+            self._outages = self.printer.outages
+            self._drop_connections()
         if not self.reachable:
             self._refuse()
-            self._drop_connections()
         elif self._placeholder is not None:
+            self._placeholder.listen(_BACKLOG)  # at once; accepting begins a turn later
             self._listening = self._loop.create_task(self._listen())
             self._listening.add_done_callback(lambda _: self._tick())
         active = self._active
@@ -259,5 +266,8 @@ class _Connection(asyncio.BufferedProtocol):
             self._transport.close()
 
     def abort(self) -> None:
+        """Reset, as a printer that comes back without memory of the connection does; not the polite end of a stream."""
         if self._transport is not None:
+            sock = self._transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             self._transport.abort()

@@ -1,0 +1,237 @@
+"""Raw TCP 9100 on real sockets (A14), with python-escpos as an independent sender."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+
+import pytest
+from escpos.exceptions import DeviceNotFoundError
+from escpos.printer import Network
+
+from o2o_devices.control import Control
+from o2o_devices.errors import FleetError
+from o2o_devices.mechanism import Profile
+from o2o_devices.printer import VirtualPrinter
+from o2o_devices.receipt import Receipt
+from o2o_devices.tcp9100 import PrinterServer
+
+FAST = Profile(mm_s=50_000.0, cut_s=0.0)
+ASK = b"\x1d(H\x06\x0000"
+STATUS = b"\x10\x04\x01"
+
+
+class Shop:
+    """One printer on a port, and the paper that came out of it, in order with what the sender saw."""
+
+    def __init__(self, profile: Profile = FAST) -> None:
+        self.log: list[str] = []
+        self.paper: list[Receipt] = []
+        self.came = asyncio.Event()
+        self.printer = VirtualPrinter(profile, on_paper=self._on_paper)
+        self.server = PrinterServer(self.printer)
+        self.control = Control(self.server)
+
+    def _on_paper(self, receipt: Receipt, at: float) -> None:
+        self.log.append("paper")
+        self.paper.append(receipt)
+        self.came.set()
+
+    async def papers(self, count: int) -> None:
+        while len(self.paper) < count:
+            self.came.clear()
+            await self.came.wait()
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.server.port)
+
+
+def in_shop(test: Callable[[Shop], Awaitable[None]], profile: Profile = FAST) -> None:
+    async def main() -> None:
+        shop = Shop(profile)
+        await shop.server.start()
+        try:
+            await asyncio.wait_for(test(shop), 20.0)
+        finally:
+            await shop.server.stop()
+
+    asyncio.run(main())
+
+
+def test_python_escpos_prints_a_chinese_ticket() -> None:
+    async def test(shop: Shop) -> None:
+        def send() -> None:
+            till = Network("127.0.0.1", port=shop.server.port, timeout=10)
+            till.set(align="center", double_width=True, double_height=True)
+            till.text("美团外卖 #7\n")
+            till.set_with_default()
+            till._raw("宫保鸡丁 x2 ￥56.00\n𠮷野家 x1\n".encode("gb18030"))
+            till.qr("o2o:7", native=True, size=6)
+            till.cut()
+            till.close()
+
+        await asyncio.to_thread(send)
+        await shop.papers(1)
+        paper = shop.paper[0]
+        assert "美团外卖 #7" in paper.text_lines
+        assert "宫保鸡丁 x2 ￥56.00" in paper.text_lines
+        assert "𠮷野家 x1" in paper.text_lines
+        assert paper.qr == ("o2o:7",)
+        assert paper.complete
+        assert paper.unknown == 0
+
+    in_shop(test)
+
+
+def test_python_escpos_asks_for_the_status_in_every_state() -> None:
+    async def test(shop: Shop) -> None:
+        def ask() -> tuple[bool, int]:
+            till = Network("127.0.0.1", port=shop.server.port, timeout=10)
+            answer = (till.is_online(), till.paper_status())
+            till.close()
+            return answer
+
+        assert await asyncio.to_thread(ask) == (True, 2)
+        shop.control.refill(100.0)
+        assert await asyncio.to_thread(ask) == (True, 1)
+        shop.control.paper_end()
+        assert await asyncio.to_thread(ask) == (False, 0)
+        shop.control.refill()
+        shop.control.open_cover()
+        assert await asyncio.to_thread(ask) == (False, 2)
+        shop.control.close_cover()
+        assert await asyncio.to_thread(ask) == (True, 2)
+        shop.control.offline()
+        with pytest.raises(DeviceNotFoundError):
+            await asyncio.to_thread(ask)
+        shop.control.online()
+        assert await asyncio.to_thread(ask) == (True, 2)
+        shop.control.power_cut()
+        with pytest.raises(DeviceNotFoundError):
+            await asyncio.to_thread(ask)
+        shop.control.power_on()
+        assert await asyncio.to_thread(ask) == (True, 2)
+
+    in_shop(test)
+
+
+def test_acknowledged_only_after_the_paper_is_out() -> None:
+    async def test(shop: Shop) -> None:
+        reader, writer = await shop.connect()
+        shop.control.open_cover()
+        writer.write("好吃\n".encode("gb18030") + b"\x1dVA\x00" + ASK + b"T001" + STATUS)
+        assert await reader.readexactly(1) == b"\x1a"  # the status overtakes; nothing is out, nothing acknowledged
+        assert shop.log == []
+        shop.control.close_cover()
+        assert await reader.readexactly(7) == b"\x37\x22T001\x00"
+        shop.log.append("acknowledged")
+        assert shop.log == ["paper", "acknowledged"]
+        writer.close()
+
+    in_shop(test)
+
+
+def test_lost_acknowledgement() -> None:
+    """wcpos/woocommerce-pos PR 1790: the paper is out, the sender is not told."""
+
+    async def test(shop: Shop) -> None:
+        reader, writer = await shop.connect()
+        shop.control.lose_acks(1)
+        writer.write(b"one\n\x1dV\x00" + ASK + b"T001" + b"two\n\x1dV\x00" + ASK + b"T002")
+        assert await reader.readexactly(7) == b"\x37\x22T002\x00"
+        assert [paper.text for paper in shop.paper] == ["one", "two"]
+        writer.close()
+
+    in_shop(test)
+
+
+def test_one_sender_at_a_time_the_others_wait() -> None:
+    async def test(shop: Shop) -> None:
+        reader_a, writer_a = await shop.connect()
+        writer_a.write(STATUS)
+        assert await reader_a.readexactly(1) == b"\x12"
+        reader_b, writer_b = await shop.connect()
+        writer_b.write(b"b\n\x1dV\x00" + STATUS)
+        writer_a.write(b"a1\n" + STATUS)
+        assert await reader_a.readexactly(1) == b"\x12"
+        assert shop.paper == []
+        writer_a.write(b"a2\n\x1dV\x00")
+        writer_a.close()
+        assert await reader_b.readexactly(1) == b"\x12"
+        await shop.papers(2)
+        assert [paper.text for paper in shop.paper] == ["a1\na2", "b"]
+        writer_b.close()
+
+    in_shop(test)
+
+
+def test_a_sender_that_says_all_and_waits_is_answered_then_closed() -> None:
+    async def test(shop: Shop) -> None:
+        reader, writer = await shop.connect()
+        writer.write(b"all\n\x1dV\x00" + ASK + b"T001")
+        writer.write_eof()
+        assert await reader.read() == b"\x37\x22T001\x00"
+
+    in_shop(test)
+
+
+def test_a_full_buffer_makes_the_sender_wait_and_nothing_is_lost() -> None:
+    """lukevp/ESC-POS-.NET#227, a good printer: it stalls the connection instead of dropping bytes."""
+    small = Profile(mm_s=2_000.0, cut_s=0.0, buffer_bytes=512)
+
+    async def test(shop: Shop) -> None:
+        reader, writer = await shop.connect()
+        lines = [f"line {n:04d} ".ljust(40, "x") for n in range(400)]
+        writer.write("".join(line + "\n" for line in lines).encode() + b"\x1dV\x00" + ASK + b"T001")
+        assert await reader.readexactly(7) == b"\x37\x22T001\x00"
+        assert list(shop.paper[0].text_lines) == lines
+        assert shop.printer.counters.stalls > 10
+        writer.close()
+
+    in_shop(test, small)
+
+
+def test_power_cut_in_mid_ticket_resets_the_connection() -> None:
+    async def test(shop: Shop) -> None:
+        reader, writer = await shop.connect()
+        shop.control.power_cut(after_mm=8.0)
+        writer.write(b"one\ntwo\nthree\nfour\n\x1dV\x00" + ASK + b"T001")
+        with pytest.raises(ConnectionResetError):
+            await reader.readexactly(7)
+        await shop.papers(1)
+        assert (shop.paper[0].text, shop.paper[0].stopped_by) == ("one\ntwo", "power_off")
+        with pytest.raises(ConnectionRefusedError):
+            await shop.connect()
+        port = shop.server.port
+        shop.control.power_on()
+        reader, writer = await shop.connect()
+        assert shop.server.port == port
+        writer.write(b"again\n\x1dV\x00" + ASK + b"T002")
+        assert await reader.readexactly(7) == b"\x37\x22T002\x00"
+        assert shop.paper[1].text == "again"
+
+    in_shop(test)
+
+
+def test_half_a_ticket_of_a_sender_that_broke_off_comes_out_alone() -> None:
+    async def test(shop: Shop) -> None:
+        _, writer = await shop.connect()
+        writer.write(b"one\ntwo\nthr")
+        await writer.drain()
+        writer.close()
+        await shop.papers(1)
+        assert (shop.paper[0].text, shop.paper[0].complete) == ("one\ntwo\nthr", False)
+
+    in_shop(test)
+
+
+def test_a_port_in_use_is_one_clear_line() -> None:
+    async def main() -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            server = PrinterServer(VirtualPrinter(on_paper=lambda receipt, at: None), port=port)
+            with pytest.raises(FleetError, match=str(port)):
+                await server.start()
+
+    asyncio.run(main())
