@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr, stdtrit  # Student's t as scipy.stats has it, without its import time
 
 from o2o_results.errors import ResultsError
 
@@ -70,7 +70,7 @@ def mean_interval(values: Sequence[float], *, confidence: float = 0.95) -> Inter
     mean = float(array.mean()) if count else math.nan
     if count < 2 or not np.isfinite(array).all():
         return Interval(count, mean, math.nan, math.nan)
-    half = float(stats.t.ppf(0.5 + confidence / 2, count - 1) * array.std(ddof=1) / math.sqrt(count))
+    half = float(stdtrit(count - 1, 0.5 + confidence / 2) * array.std(ddof=1) / math.sqrt(count))
     return Interval(count, mean, mean - half, mean + half)
 
 
@@ -89,7 +89,7 @@ def paired(a: Sequence[float], b: Sequence[float], *, confidence: float = 0.95) 
     if spread == 0.0:
         return PairedDifference(interval, 1.0 if interval.mean == 0 else 0.0, confidence)
     t = interval.mean / (spread / math.sqrt(interval.n))
-    return PairedDifference(interval, float(2 * stats.t.sf(abs(t), interval.n - 1)), confidence)
+    return PairedDifference(interval, float(2 * stdtr(interval.n - 1, -abs(t))), confidence)
 
 
 def replications_needed(differences: Sequence[float], *, half_width: float, confidence: float = 0.95) -> int:
@@ -99,6 +99,6 @@ def replications_needed(differences: Sequence[float], *, half_width: float, conf
         raise ResultsError("an estimate of replications needs two differences and a positive half width")
     spread = float(array.std(ddof=1))
     count = 2
-    while stats.t.ppf(0.5 + confidence / 2, count - 1) * spread / math.sqrt(count) > half_width and count < 100_000:
+    while stdtrit(count - 1, 0.5 + confidence / 2) * spread / math.sqrt(count) > half_width and count < 100_000:
         count = count + 1 if count < 100 else int(count * 1.1)
     return count
