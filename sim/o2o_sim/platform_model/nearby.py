@@ -14,31 +14,33 @@ from o2o_domain.dispatch import Candidate
 CELL_DEG: Final = 0.0036
 METRES_PER_DEGREE: Final = 111_000.0
 """A little less than a degree of latitude, so that a box of so many degrees is never too small."""
+FEW: Final = 24
+"""So few riders are looked through faster than their cells."""
 
 
 class Nearby:
-    """Free riders by cell."""
+    """Free riders, by id and by cell."""
 
     def __init__(self) -> None:
+        self._riders: dict[int, Candidate] = {}
         self._cells: dict[tuple[int, int], dict[int, Candidate]] = {}
-        self._where: dict[int, tuple[int, int]] = {}
 
     def __len__(self) -> int:
-        return len(self._where)
+        return len(self._riders)
 
     def add(self, candidate: Candidate) -> None:
         """A rider is free."""
-        cell = (int(candidate.lat // CELL_DEG), int(candidate.lng // CELL_DEG))
-        self._cells.setdefault(cell, {})[candidate.rider_id] = candidate
-        self._where[candidate.rider_id] = cell
+        self._riders[candidate.rider_id] = candidate
+        self._cells.setdefault(_cell(candidate), {})[candidate.rider_id] = candidate
 
     def remove(self, rider_id: int) -> None:
         """A rider is free no longer."""
-        del self._cells[self._where.pop(rider_id)][rider_id]
+        candidate = self._riders.pop(rider_id)
+        del self._cells[_cell(candidate)][rider_id]
 
     def all(self) -> list[Candidate]:
         """Every free rider."""
-        return [candidate for cell in self._cells.values() for candidate in cell.values()]
+        return list(self._riders.values())
 
     def within(self, lat: float, lng: float, metres: float) -> list[Candidate]:
         """At least every free rider within `metres` of a place (degrees), and few others."""
@@ -46,8 +48,8 @@ class Nearby:
         wide = high / max(cos(radians(abs(lat) + high)), 0.01)
         south, north = int((lat - high) // CELL_DEG), int((lat + high) // CELL_DEG)
         west, east = int((lng - wide) // CELL_DEG), int((lng + wide) // CELL_DEG)
-        if (north - south + 1) * (east - west + 1) > len(self._where):
-            return self.all()
+        if len(self._riders) <= FEW + (north - south + 1) * (east - west + 1):
+            return list(self._riders.values())
         cells = self._cells
         found: list[Candidate] = []
         for row in range(south, north + 1):
@@ -56,3 +58,7 @@ class Nearby:
                 if cell:
                     found += cell.values()
         return found
+
+
+def _cell(candidate: Candidate) -> tuple[int, int]:
+    return int(candidate.lat // CELL_DEG), int(candidate.lng // CELL_DEG)

@@ -23,8 +23,8 @@ from o2o_sim.platform_model.order_desk import OrderDesk
 from o2o_sim.platform_model.records import Order
 from o2o_sim.port import Assignment, Delivered, Reply, Withdrawn
 
-FIRST_SEARCH_M = 600.0
-"""Riders are looked for within this straight-line distance first, then within twice as much, and so on."""
+LEAST_SEARCH_M = 50.0
+"""Riders are looked for within this straight-line distance at least, then within twice as much, and so on."""
 
 
 @dataclass(slots=True)
@@ -50,6 +50,7 @@ class RiderDesk:
         """Orders without a rider, by order_id, the longest waiting first."""
         self.free = Nearby()
         self._on_line: dict[int, _OnLine] = {}
+        self._search_m = LEAST_SEARCH_M
         self._desk = desk
         self._orders = orders
         self._inbox = rider_inbox
@@ -163,12 +164,19 @@ class RiderDesk:
                 return
 
     def _nearest(self, order: Order) -> int | None:
-        """Ask the rule about the riders around, then farther out; a choice within the radius searched is final."""
+        """Ask the rule about the riders around, then farther out; a choice within the radius searched is final.
+
+        Where to begin is learned from how far away the last ones were: it saves time and changes no choice.
+        """
         merchant = self._desk.city.merchants[order.merchant_id]
-        metres = FIRST_SEARCH_M
+        metres = self._search_m
         while metres < self._policy.max_radius_m:
-            rider_id, distance_m = self._ask(order, self.free.within(merchant.lat, merchant.lng, metres))
+            around = self.free.within(merchant.lat, merchant.lng, metres)
+            if len(around) == len(self.free):
+                break
+            rider_id, distance_m = self._ask(order, around)
             if rider_id is not None and distance_m <= metres:
+                self._search_m = max(0.5 * self._search_m + distance_m, LEAST_SEARCH_M)
                 return rider_id
             metres *= 2.0
         return self._ask(order, self.free.all())[0]
