@@ -11,7 +11,7 @@ permission is `o2o_domain.roles`; whether a thing belongs to the user is the fea
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
@@ -19,18 +19,10 @@ from fastapi.security import OAuth2PasswordBearer
 from o2o_domain.roles import Permission, allowed
 from o2o_platform.accounts.tokens import BadToken, CurrentUser, read_token
 from o2o_platform.errors import Forbidden, Unauthenticated
-from o2o_platform.kit.context import Context, context
+from o2o_platform.kit.context import context
 
 _bearer = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False)
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
-
-
-async def _context(request: Request) -> Context:
-    return context(request)
-
-
-Ctx = Annotated[Context, Depends(_context)]
-"""Annotation of a route's context parameter; asynchronous, because FastAPI runs plain functions on a thread."""
 
 
 def authenticate(secret: str, token: str | None, *, now: float) -> CurrentUser:

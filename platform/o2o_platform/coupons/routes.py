@@ -7,19 +7,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 
 from o2o_domain.coupons import Coupon, Eligible, Ineligible
 from o2o_domain.refusal import Refused
 from o2o_domain.roles import Permission
-from o2o_platform.accounts.dependencies import Ctx, require
+from o2o_platform.accounts.dependencies import require
 from o2o_platform.accounts.tokens import CurrentUser
 from o2o_platform.coupons import repository
 from o2o_platform.errors import Conflict, NotFound, refusal
 from o2o_platform.kit.context import Context
-
-router = APIRouter(tags=["coupons"])
 
 Fen = Annotated[int, Field(ge=0, le=10**12)]
 
@@ -46,53 +44,49 @@ def _error(refused: Refused) -> Exception:
     return refusal(refused, NotFound if refused.code == "unknown_coupon" else Conflict)
 
 
-@router.post("/admin/coupons", status_code=201)
-async def create(
-    body: Annotated[list[CouponBody], Field(max_length=1000)],
-    ctx: Ctx,
-    _: CurrentUser = require(Permission.MANAGE_COUPONS),
-) -> dict[str, Any]:
-    """Make coupons; repeating one unchanged is fine, changing one is 409."""
-    now = ctx.clock.now()
-    refused = await ctx.db.write(lambda conn: repository.create(conn, [one.value() for one in body], now=now))
-    if refused is not None:
-        raise _error(refused)
-    return {"coupons": [{"code": one.code} for one in body]}
-
-
-@router.get("/coupons/mine")
-async def mine(ctx: Ctx, user: CurrentUser = require(Permission.CLAIM_COUPON)) -> dict[str, Any]:
-    """What the user has claimed, newest first."""
-    return {"coupons": await ctx.db.read(lambda conn: repository.of_user(conn, user.id))}
-
-
-@router.post("/coupons/{code}/claim", status_code=201)
-async def claim(code: str, ctx: Ctx, user: CurrentUser = require(Permission.CLAIM_COUPON)) -> dict[str, Any]:
-    """Hold a coupon: 409 `budget_exhausted` or `per_user_limit`, 404 for an unknown code."""
-    now = ctx.clock.now()
-    decision = await ctx.db.write(lambda conn: repository.claim(conn, code=code, user_id=user.id, now=now))
-    if isinstance(decision, Refused):
-        raise _error(decision)
-    return {"code": code, "hold_fen": decision.hold_fen}
-
-
-@router.get("/coupons/{code}/eligibility")
-async def eligibility(
-    code: str, items_fen: Fen, ctx: Ctx, user: CurrentUser = require(Permission.CLAIM_COUPON)
-) -> dict[str, Any]:
-    """Whether the coupon would apply to dishes of `items_fen`, with every reason why not."""
-    verdict = await ctx.db.read(
-        lambda conn: repository.eligibility(conn, code=code, user_id=user.id, segment=user.segment, items_fen=items_fen)
-    )
-    if isinstance(verdict, Refused):
-        raise _error(verdict)
-    if isinstance(verdict, Ineligible):
-        return {"code": code, "eligible": False, "discount_fen": 0, "reasons": list(verdict.reasons)}
-    assert isinstance(verdict, Eligible)
-    return {"code": code, "eligible": True, "discount_fen": verdict.discount_fen, "reasons": []}
-
-
 def register(app: FastAPI, ctx: Context) -> None:
     """Plug coupons into the app."""
-    app.include_router(router)
     ctx.exports["coupons"] = repository.export
+
+    @app.post("/admin/coupons", status_code=201, tags=["coupons"])
+    async def create(
+        body: Annotated[list[CouponBody], Field(max_length=1000)],
+        _: CurrentUser = require(Permission.MANAGE_COUPONS),
+    ) -> dict[str, Any]:
+        """Make coupons; repeating one unchanged is fine, changing one is 409."""
+        now = ctx.clock.now()
+        refused = await ctx.db.write(lambda conn: repository.create(conn, [one.value() for one in body], now=now))
+        if refused is not None:
+            raise _error(refused)
+        return {"coupons": [{"code": one.code} for one in body]}
+
+    @app.get("/coupons/mine", tags=["coupons"])
+    async def mine(user: CurrentUser = require(Permission.CLAIM_COUPON)) -> dict[str, Any]:
+        """What the user has claimed, newest first."""
+        return {"coupons": await ctx.db.read(lambda conn: repository.of_user(conn, user.id))}
+
+    @app.post("/coupons/{code}/claim", status_code=201, tags=["coupons"])
+    async def claim(code: str, user: CurrentUser = require(Permission.CLAIM_COUPON)) -> dict[str, Any]:
+        """Hold a coupon: 409 `budget_exhausted` or `per_user_limit`, 404 for an unknown code."""
+        now = ctx.clock.now()
+        decision = await ctx.db.write(lambda conn: repository.claim(conn, code=code, user_id=user.id, now=now))
+        if isinstance(decision, Refused):
+            raise _error(decision)
+        return {"code": code, "hold_fen": decision.hold_fen}
+
+    @app.get("/coupons/{code}/eligibility", tags=["coupons"])
+    async def eligibility(
+        code: str, items_fen: Fen, user: CurrentUser = require(Permission.CLAIM_COUPON)
+    ) -> dict[str, Any]:
+        """Whether the coupon would apply to dishes of `items_fen`, with every reason why not."""
+        verdict = await ctx.db.read(
+            lambda conn: repository.eligibility(
+                conn, code=code, user_id=user.id, segment=user.segment, items_fen=items_fen
+            )
+        )
+        if isinstance(verdict, Refused):
+            raise _error(verdict)
+        if isinstance(verdict, Ineligible):
+            return {"code": code, "eligible": False, "discount_fen": 0, "reasons": list(verdict.reasons)}
+        assert isinstance(verdict, Eligible)
+        return {"code": code, "eligible": True, "discount_fen": verdict.discount_fen, "reasons": []}
