@@ -87,7 +87,7 @@ class LivePlatform:
     # Riders ---------------------------------------------------------------------------------------------------------
 
     def rider_online(self, rider_id: int, lat: float, lng: float, speed_kmh: float) -> Event:
-        body = {"lat": lat, "lng": lng, "speed_kmh": speed_kmh * self._config.speed}
+        body = {"lat": lat, "lng": lng, "speed_kmh": speed_kmh}
         return self._call(
             self._ids.rider_tokens[rider_id], "rider", "POST /riders/me/online", "/riders/me/online", body
         )

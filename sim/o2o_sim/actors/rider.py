@@ -45,7 +45,7 @@ class Rider:
         on, off = scene.tempo.run_s(self.facts.on_s), scene.tempo.run_s(self.facts.off_s)
         if off <= env.now:
             return
-        if on > env.now:
+        if on > 0.0 and on > env.now:  # live, those on shift at the epoch log in while the clock still runs up to it
             yield env.timeout(on - env.now)
         rider_id, graph = self.facts.rider_id, scene.city.graph
         inbox = scene.port.rider_inbox(rider_id)
