@@ -116,17 +116,23 @@ class Settings:
         for item in fields(cls):
             name = f"O2O_{item.name.upper()}"
             if name in env:
-                given[item.name] = _parse(name, env[name], type(getattr(defaults, item.name)))
+                given[item.name] = _parse(name, env[name], getattr(defaults, item.name))
         return replace(defaults, **given)  # type: ignore[arg-type]
 
 
-def _parse(name: str, text: str, kind: type) -> object:
+_CHOICES = {"O2O_DISPATCH_RULE": ("nearest", "least_loaded"), "O2O_POOL_EXTENSION_RESETS": ("term", "all")}
+
+
+def _parse(name: str, text: str, default: object) -> object:
+    kind = type(default)
+    if name in _CHOICES and text not in _CHOICES[name]:
+        raise PlatformError("bad_setting", f"{name}={text}: must be one of {', '.join(_CHOICES[name])}")
     if kind is bool:
         if text.lower() not in {"0", "1", "true", "false", "yes", "no"}:
             raise PlatformError("bad_setting", f"{name}={text}: must be one of 0, 1, true, false, yes, no")
         return text.lower() in {"1", "true", "yes"}
     try:
-        value: object = kind(text)
+        value: object = kind(text)  # type: ignore[call-arg]
     except ValueError:
         raise PlatformError("bad_setting", f"{name}={text}: must be {kind.__name__}") from None
     return value

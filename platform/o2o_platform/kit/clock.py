@@ -50,9 +50,9 @@ class ManualClock:
         return self._now
 
     @property
-    def sleepers(self) -> int:
-        """How many tasks are asleep on this clock."""
-        return sum(not future.done() for _, _, future in self._sleepers)
+    def alarms(self) -> list[float]:
+        """When those who sleep on this clock are to be woken; a test waits until the one it means is there."""
+        return sorted(at for at, _, future in self._sleepers if not future.done())
 
     async def sleep(self, seconds: float) -> None:
         if seconds <= 0:

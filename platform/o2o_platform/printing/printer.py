@@ -134,7 +134,7 @@ class Printer:
         try:
             done = await connection.send(ticket_id, data)
             delivered = clock.now()
-            await wait_for(clock, asyncio.shield(done), policy.ack_timeout_s)
+            await wait_for(clock, done, policy.ack_timeout_s)  # gives the future up on a time-out
         except TimeoutError:
             code = await self._why_silent(connection)
         except OSError:

@@ -1,0 +1,129 @@
+"""One writer, natural batches, savepoints, events only of what was committed (W9)."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, insert, select
+
+from o2o_platform.errors import Conflict, PlatformError, Unavailable
+from o2o_platform.kit import outbox
+from o2o_platform.kit.database import Database
+
+pytestmark = pytest.mark.anyio
+
+numbers = Table("numbers", MetaData(), Column("n", Integer, primary_key=True))
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path}/t.db", durable=False)
+    yield database
+    database.close()
+
+
+def add(n: int, *, fail: bool = False) -> Any:
+    def unit(conn: Connection) -> int:
+        conn.execute(insert(numbers).values(n=n))
+        outbox.publish(conn, "t", "added", 1.0, n=n)
+        if fail:
+            raise Conflict("no", str(n))
+        return n
+
+    return unit
+
+
+async def make(db: Database) -> list[outbox.Event]:
+    seen: list[outbox.Event] = []
+    db.on_commit = seen.extend
+    await db.write(lambda conn: numbers.create(conn))
+    return seen
+
+
+def content(conn: Connection) -> list[int]:
+    return list(conn.execute(select(numbers.c.n).order_by(numbers.c.n)).scalars())
+
+
+async def test_a_unit_that_fails_spoils_nobody_else(db: Database) -> None:
+    seen = await make(db)
+    results = await asyncio.gather(*(db.write(add(n, fail=n % 3 == 0)) for n in range(30)), return_exceptions=True)
+    good = [n for n in range(30) if n % 3]
+    assert [r for r in results if isinstance(r, int)] == good
+    assert sum(isinstance(r, Conflict) for r in results) == 10
+    assert await db.read(content) == good
+    assert [event.payload["n"] for event in seen] == good
+    assert [event.id for event in seen] == list(range(1, 21))  # no gaps
+
+
+async def test_units_that_wait_share_a_transaction(db: Database) -> None:
+    await make(db)
+    before, gate = db.transactions, threading.Event()
+    slow = asyncio.create_task(db.write(lambda conn: gate.wait(10)))
+    await asyncio.sleep(0)
+    others = [asyncio.create_task(db.write(add(n))) for n in range(20)]
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.gather(slow, *others)
+    assert db.transactions - before <= 2
+    assert await db.read(content) == list(range(20))
+
+
+async def test_readers_see_only_what_is_committed(db: Database) -> None:
+    await make(db)
+    entered, gate = threading.Event(), threading.Event()
+
+    def unit(conn: Connection) -> None:
+        conn.execute(insert(numbers).values(n=1))
+        entered.set()
+        gate.wait(10)
+
+    writing = asyncio.create_task(db.write(unit))
+    await asyncio.to_thread(entered.wait, 10)
+    assert await db.read(content) == []
+    gate.set()
+    await writing
+    assert await db.read(content) == [1]
+
+
+async def test_a_failed_commit_fails_everybody_in_it_and_loses_no_event_number(db: Database) -> None:
+    """E.g. a full disk; simulated by a unit that ends the transaction under the writer's feet."""
+    seen = await make(db)
+    await db.write(add(1))
+
+    def sabotage(conn: Connection) -> None:
+        conn.exec_driver_sql("ROLLBACK")
+
+    results = await asyncio.gather(db.write(sabotage), db.write(add(2)), return_exceptions=True)
+    assert isinstance(results[0], Exception)
+    await db.write(add(3))
+    written = await db.read(content)
+    assert [event.payload["n"] for event in seen] == written
+    assert [event.id for event in seen] == list(range(1, len(written) + 1))
+
+
+async def test_what_was_acknowledged_is_there_after_a_restart(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/t.db"
+    first = Database(url)
+    await make(first)
+    await asyncio.gather(*(first.write(add(n)) for n in range(50)))
+    first.close()
+    second = Database(url)
+    assert await second.read(content) == list(range(50))
+    assert second.last_event == 50
+    events = await second.read(lambda conn: outbox.read_after(conn, 45, 100, ("t",)))
+    assert [event.payload["n"] for event in events] == [45, 46, 47, 48, 49]
+    second.close()
+    second.close()  # idempotent
+    with pytest.raises(Unavailable):
+        await second.write(add(99))
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "postgresql://h/d"])
+async def test_what_cannot_be_opened_is_said_in_one_line(url: str) -> None:
+    with pytest.raises(PlatformError, match="sqlite:///path"):
+        Database(url)
