@@ -12,7 +12,7 @@ takes back what is not out yet.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from o2o_devices.errors import ProfileError
@@ -73,6 +73,19 @@ class Profile:
 GENERIC_80 = Profile()
 GENERIC_58 = Profile(name="generic-58", width_mm=58.0, dots=384, mm_s=90.0, cut_feed_mm=8.0, roll_mm=30_000.0)
 PROFILES = {"80mm": GENERIC_80, "58mm": GENERIC_58}
+"""By width of the paper. GENERIC_58: 384 dots, 32 columns, 90 mm/s, the upper end of 58 mm clones."""
+
+
+def profile_for(width: str, *, mm_s: float | None = None, roll_mm: float | None = None) -> Profile:
+    """The profile of a width ("80mm", "58mm") with a scenario's speed and roll. ProfileError for another width."""
+    if width not in PROFILES:
+        raise ProfileError(f"no printer profile for {width!r} (one of {', '.join(sorted(PROFILES))})")
+    base = PROFILES[width]
+    return replace(
+        base,
+        mm_s=base.mm_s if mm_s is None else mm_s,
+        roll_mm=base.roll_mm if roll_mm is None else roll_mm,
+    )
 
 
 @dataclass(frozen=True, slots=True)

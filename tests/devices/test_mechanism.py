@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from o2o_devices.errors import ProfileError
-from o2o_devices.mechanism import GENERIC_58, GENERIC_80, Fault, Mechanism, Printed, Profile
+from o2o_devices.mechanism import GENERIC_58, GENERIC_80, Fault, Mechanism, Printed, Profile, profile_for
 
 PLAIN = Profile(mm_s=100.0, cut_s=0.5, roll_mm=1000.0, near_end_mm=100.0)
 
@@ -90,6 +90,13 @@ def test_offline_refuses_new_work_and_finishes_the_old() -> None:
 def test_impossible_profiles_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(ProfileError):
         Profile(**bad)  # type: ignore[arg-type]
+
+
+def test_profile_of_a_scenario() -> None:
+    profile = profile_for("58mm", mm_s=70.0)
+    assert (profile.dots, profile.mm_s, profile.roll_mm) == (384, 70.0, GENERIC_58.roll_mm)
+    with pytest.raises(ProfileError, match="58mm, 80mm"):
+        profile_for("112mm")
 
 
 @given(
