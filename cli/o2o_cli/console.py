@@ -6,6 +6,7 @@ standard output, so that they can be piped.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False)
 
 LOG_EVERY_S = 10.0
+_FIGURE = re.compile(r"[-+]?[\d.,]*%?( .*)?")
 
 
 @contextmanager
@@ -61,12 +63,13 @@ def _logged() -> Callable[[str, float], None]:
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table; columns after the first are right-aligned."""
+    """Print a table; columns of figures are right-aligned."""
     shown = Table(
         title=title, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
     )
     for number, column in enumerate(columns):
-        shown.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+        figures = number > 0 and all(_FIGURE.fullmatch(row[number]) for row in rows)
+        shown.add_column(column, justify="right" if figures else "left", overflow="fold")
     for row in rows:
         shown.add_row(*row)
     out.print(shown)

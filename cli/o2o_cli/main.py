@@ -1,17 +1,55 @@
-"""The command `o2o`: puts the commands together; the only module that knows them all."""
+"""The command `o2o`: puts the commands together; the only module that knows them all.
+
+Decides names and order, and that a command's module is imported when the command is called and not before, so that
+`o2o --help` does not wait for scipy, DuckDB and Locust. Leaves options and texts to the modules in `commands`.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import version as version_of
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from o2o_cli.commands import bench, compare, demo, load, runs, scenarios, serve, simulate
 from o2o_cli.errors import guarded
+
+COMMANDS = {
+    "demo": "One lunch, modelled and live, both audited, in one report.",
+    "scenarios": "List, show and check scenarios.",
+    "simulate": "A scenario in the model: same file and seed, same tables.",
+    "serve": "The reference platform on SQLite, with a payment provider.",
+    "load": "A scenario's trace against a live platform, as it comes.",
+    "compare": "Variants of a scenario: what differs, and how surely.",
+    "report": "One HTML page, offline, about a run, or two side by side.",
+    "runs": "The runs made so far, newest first.",
+    "bench": "The hot paths, as ratios to a calibration loop.",
+}
+"""Every command and its line in `o2o --help`. `commands/NAME.py` holds a function NAME, or a Typer `app` of several."""
+
+
+class _LateGroup(TyperGroup):
+    """A group whose members are placeholders until one is called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, _, rest = super().resolve_command(ctx, args)  # against the placeholders: unknown names, near matches
+        return name, command(str(name)), rest
+
+
+def command(name: str) -> Any:
+    """The command `name`, from its module."""
+    module = import_module(f"o2o_cli.commands.{name}")
+    found: typer.Typer | None = getattr(module, "app", None)
+    if found is None:
+        found = typer.Typer(add_completion=False, rich_markup_mode=None)
+        found.command(name)(getattr(module, name))
+    return typer.main.get_command(found)
+
 
 app = typer.Typer(
     name="o2o",
+    cls=_LateGroup,
     help=(
         "The lab in which an O2O platform's peak day is lived through before it comes.\n\n"
         "Example: o2o simulate lunch_peak"
@@ -21,15 +59,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
-app.command()(demo.demo)
-app.add_typer(scenarios.app, name="scenarios")
-app.command()(simulate.simulate)
-app.command()(serve.serve)
-app.command()(load.load)
-app.command()(compare.compare)
-app.command()(runs.report)
-app.command("runs")(runs.runs)
-app.command()(bench.bench)
+for _name, _line in COMMANDS.items():
+    app.command(_name, help=_line)(lambda: None)
 
 
 def _version(shown: bool) -> None:

@@ -47,7 +47,8 @@ def of_kind(scenario: Scenario, kind: str, command: str) -> Scenario:
     if scenario.kind != kind:
         other = "o2o compare" if kind == "city" else "o2o simulate"
         raise UsageError(
-            f"`{scenario.name}` is a scenario of kind `{scenario.kind}`; `o2o {command}` runs kind `{kind}` (try {other})"
+            f"`{scenario.name}` is a scenario of kind `{scenario.kind}`; "
+            f"`o2o {command}` runs kind `{kind}` (try `{other}`)"
         )
     return scenario
 

@@ -92,18 +92,16 @@ def tell(found: Comparison) -> None:
             told = "baseline"
             if variant.label != found.baseline:
                 change = found.difference(metric.name, variant.label)
-                interval = change.interval
-                told = (
-                    f"{interval.mean:+.{metric.digits}f} [{interval.low:+.{metric.digits}f}, {interval.high:+.{metric.digits}f}]"
-                    if change.shown
-                    else "no difference shown"
-                )
+                figures = (change.interval.mean, change.interval.low, change.interval.high)
+                middle, low, high = (f"{value:+.{metric.digits}f}" for value in figures)
+                told = f"{middle} [{low}, {high}]" if change.shown else "no difference shown"
             first = variant.label == found.variants[0].label
             label = variant.label.partition("=")[2] or variant.label
             figure = f"{mean.mean:.{metric.digits}f} ± {(mean.high - mean.low) / 2:.{metric.digits}f}"
             rows.append([metric.title if first else "", label, figure, told])
     console.table(
-        f"{found.title}: {found.replications} replications, {found.confidence:.0%} intervals, paired with {found.baseline}",
+        f"{found.title}: {found.replications} replications, {found.confidence:.0%} intervals, "
+        f"paired with {found.baseline}",
         ["metric", "variant", "mean", "difference"],
         rows,
     )

@@ -1,4 +1,4 @@
-"""`o2o runs` and `o2o report`: what was run, and a page about it."""
+"""`o2o runs`: what was run so far."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import Annotated
 import typer
 
 from o2o_cli import console
-from o2o_cli.errors import UsageError
-from o2o_cli.jobs.report import make_report
-from o2o_results.runs import RUNS, find_run, list_runs
+from o2o_results.runs import RUNS, list_runs
 
 
 def runs(
@@ -44,22 +42,3 @@ def runs(
         typer.echo(f"no runs in {root} yet; make one: o2o simulate lunch_peak")
         return
     console.table(f"Runs in {root}", ["run", "world", "status", "audit", "seed", "tables"], rows)
-
-
-def report(
-    names: Annotated[
-        list[str],
-        typer.Argument(metavar="RUN [RUN]", help="A run's folder or name, `latest`, `latest:model`, `latest:live`."),
-    ],
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="The HTML file to write.")] = None,
-    root: Annotated[Path, typer.Option("--root", metavar="FOLDER", help="Where the runs lie.")] = RUNS,
-) -> None:
-    """One HTML page, offline, about a run, or about two side by side (e.g. model and live).
-
-    Example: o2o report latest:model latest:live --out both.html
-    """
-    if len(names) > 2:
-        raise UsageError(f"a report takes one run or two, not {len(names)}")
-    found = [find_run(name, root) for name in names]
-    path = out or found[-1].folder / ("report.html" if len(found) == 1 else "report-both.html")
-    typer.echo(f"report: {make_report(found, path)}")

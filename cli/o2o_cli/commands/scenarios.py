@@ -18,6 +18,7 @@ app = typer.Typer(
     help="List, show and check scenarios.\n\nExample: o2o scenarios show lunch_peak",
     no_args_is_help=True,
     rich_markup_mode=None,
+    add_completion=False,
 )
 
 
