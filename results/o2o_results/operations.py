@@ -48,6 +48,20 @@ def deliveries(orders: pa.Table, *, promise_min: float, speed: float) -> Deliver
     )
 
 
+def distance_m(tables: RunTables) -> Floats:
+    """Straight-line metres [orders] from the store to the drop-off; NaN where the store is not in `merchants`.
+
+    Equirectangular: right to a fraction of a percent across a city (radius 6,371,008.8 m).
+    """
+    orders, stores = tables.get("orders", empty("orders")), tables.get("merchants", empty("merchants"))
+    place = {store: row for row, store in enumerate(stores.column("merchant_id").to_pylist())}
+    row = np.asarray([place.get(store, -1) for store in orders.column("merchant_id").to_pylist()], dtype=np.int64)
+    lat, lng = np.append(floats(stores, "lat"), np.nan)[row], np.append(floats(stores, "lng"), np.nan)[row]
+    north = np.radians(floats(orders, "drop_lat") - lat)
+    east = np.radians(floats(orders, "drop_lng") - lng) * np.cos(np.radians(lat))
+    return np.asarray(np.hypot(north, east) * 6_371_008.8, dtype=np.float64)
+
+
 def active_span_s(tables: RunTables) -> float:
     """Run seconds from the epoch to the last mark of any order: the time in which kitchens and riders had work."""
     orders = tables.get("orders", empty("orders"))

@@ -50,10 +50,10 @@ def objectives(
     slo = scenario.slo
     return (
         Objective(
-            "order_to_print_p95_s", "Order to print, p95", "s", "at most", slo.order_to_print_p95_s, printing.p95_s
+            "order_to_print_p95_s", "order to print p95", "s", "at most", slo.order_to_print_p95_s, printing.p95_s
         ),
-        Objective("success_share", "Successful orders", "share", "at least", slo.success_share, outcome.success_share),
-        Objective("late_share", "Late deliveries", "share", "at most", slo.late_share, delivered.late_share),
+        Objective("success_share", "success", "share", "at least", slo.success_share, outcome.success_share),
+        Objective("late_share", "late deliveries", "share", "at most", slo.late_share, delivered.late_share),
     )
 
 

@@ -92,7 +92,17 @@ def fake_tables(
     intended = np.sort(rng.permutation(peaks)[:n] * duration)
     shops = []
     for m, node in enumerate(shop_nodes):
-        values = (m, f"店{m:03d}", float(lat[node]), float(lng[node]), int(node), int(rng.integers(2, 7)), 0, 0.0, 0)
+        values = (
+            m,
+            f"店{m:03d}",
+            float(lat[node]),
+            float(lng[node]),
+            int(node),
+            2 + int(n / 55 / (m + 2) ** 0.5),
+            0,
+            0.0,
+            0,
+        )
         shops.append(dict(zip(MERCHANT_FIELDS, values, strict=True)))
     popularity = 1 / np.arange(1, merchants + 1) ** 0.5
     popularity /= popularity.sum()

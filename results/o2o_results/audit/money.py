@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from o2o_domain.ledger import PROVIDER_CLEARING
+from o2o_domain.money import yuan
 from o2o_domain.payments import PaymentState
 from o2o_results.audit.evidence import NOT_TAKEN, Evidence, Finding, Promise, among
 
@@ -103,7 +104,7 @@ def provider_orders(evidence: Evidence) -> Finding:
         where coalesce(t.fen, 0) <> coalesce(o.paid_fen - o.refunded_fen, 0)
             and (o.order_id is null or o.terminal or o.paid is not null)
         """,
-        detail=f"provider {sums[0]} fen, orders {sums[1]} fen, ledger {sums[2]} fen",
+        detail=f"provider {yuan(sums[0])}, orders {yuan(sums[1])}, ledger {yuan(sums[2])}",
     )
 
 

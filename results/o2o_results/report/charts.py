@@ -14,11 +14,19 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from o2o_results.operations import Pools, kitchen_utilisation, lateness_min, rider_utilisation
+from o2o_results.operations import Pools, distance_m, kitchen_utilisation, lateness_min, rider_utilisation
 from o2o_results.report.figures import seconds
 from o2o_results.report.view import RunView
 from o2o_results.run import floats
-from o2o_results.statistics import Floats, Stage, order_to_print_s, throughput
+from o2o_results.statistics import (
+    Floats,
+    Stage,
+    bin_width_s,
+    nearest_rank,
+    order_to_print_s,
+    owed_paper,
+    throughput,
+)
 
 Spec = dict[str, Any]
 Rows = list[dict[str, Any]]
@@ -39,6 +47,9 @@ STAGE_NAMES = {
 }
 """What happens in the stage that ends with each mark."""
 
+DEMAND_BINS = 60
+"""Intervals of the throughput chart at most."""
+
 THEME: Spec = {
     "font": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
     "background": "transparent",
@@ -53,6 +64,11 @@ THEME: Spec = {
     },
     "text": {"color": INK, "fontSize": 11},
 }  # fmt: skip
+
+
+SWATCHES = alt.Legend(symbolType="square", symbolOpacity=1, symbolStrokeWidth=0)
+LINES = alt.Legend(symbolType="stroke", symbolStrokeWidth=3)
+"""The legend of lines."""
 
 
 def _spec(chart: alt.TopLevelMixin, height: int) -> Spec:
@@ -79,8 +95,11 @@ def stage_end_s(stages: Sequence[Stage]) -> float:
     return end
 
 
-def waterfall(stages: Sequence[Stage], *, limit_s: float) -> Spec:
-    """One bar a stage: solid to its median, pale to its p95; each starts where the medians before it end."""
+def waterfall(stages: Sequence[Stage], *, limit_s: float, room: float = 1.3) -> Spec:
+    """One bar a stage: solid to its median, pale to its p95; each starts where the medians before it end.
+
+    The axis ends at `limit_s` x `room`, so that the words beside the longest bar have space.
+    """
     rows: Rows = []
     start = 0.0
     for stage in stages:
@@ -102,8 +121,10 @@ def waterfall(stages: Sequence[Stage], *, limit_s: float) -> Spec:
         color=alt.Color("stage:N", scale=alt.Scale(domain=names, range=colours), legend=None),
         tooltip=["mark:N", "median:N", "p95:N", "mean:N", "n:Q"],
     )
-    scale = alt.Scale(domain=[0, limit_s * 1.28], nice=False)
-    begin = alt.X("start:Q", title="seconds since the intent (medians laid end to end)", scale=scale)
+    scale = alt.Scale(domain=[0, limit_s * room], nice=False)
+    begin = alt.X(
+        "start:Q", title="seconds since the intent (medians laid end to end)", scale=scale, axis=alt.Axis(tickCount=8)
+    )
     pale = base.mark_bar(height=20, opacity=0.28, cornerRadiusEnd=3).encode(x=begin, x2="p95_end:Q")
     solid = base.mark_bar(height=20, cornerRadiusEnd=3).encode(x=begin, x2="median_end:Q")
     words = base.mark_text(align="left", dx=7).encode(x=alt.X("p95_end:Q", scale=scale), text="label:N")
@@ -123,7 +144,7 @@ def _clock_axis(view: RunView, last_min: float) -> alt.Axis:
 
 def demand(view: RunView, *, top: float | None = None) -> Spec:
     """Throughput against demand: intents as an area, tickets on paper and deliveries as lines, per run second."""
-    series = throughput(view.table("orders"))
+    series = throughput(view.table("orders"), bins=DEMAND_BINS)
     labels = {"printed": "on paper", "delivered": "delivered"}
     area: Rows = []
     lines: Rows = []
@@ -136,7 +157,7 @@ def demand(view: RunView, *, top: float | None = None) -> Spec:
     x = alt.X("at:Q", axis=_clock_axis(view, last), scale=alt.Scale(domain=[view.clock_min(0), last], nice=False))
     y = alt.Y("rate:Q", title="per second", scale=alt.Scale(domainMax=top) if top else alt.Undefined)
     colour = alt.Color(
-        "what:N", scale=alt.Scale(domain=["demand", *labels.values()], range=[DEMAND, PAPER, DOOR]), legend=alt.Legend()
+        "what:N", scale=alt.Scale(domain=["demand", *labels.values()], range=[DEMAND, PAPER, DOOR]), legend=SWATCHES
     )
     tip = ["what:N", alt.Tooltip("rate:Q", format=".2f", title="per second")]
     ground = alt.Chart(_rows(area)).mark_area(interpolate="monotone", opacity=0.75).encode(x, y, colour, tooltip=tip)
@@ -159,7 +180,7 @@ def distribution(views: Sequence[RunView]) -> Spec:
     colour = alt.Color(
         "run:N",
         scale=alt.Scale(domain=[v.label for v in views], range=[v.colour for v in views]),
-        legend=alt.Legend() if len(views) > 1 else None,
+        legend=LINES if len(views) > 1 else None,
     )
     x = alt.X("s:Q", scale=alt.Scale(type="log", nice=False), title="seconds from intent to paper (log scale)")
     line = (
@@ -179,6 +200,70 @@ def distribution(views: Sequence[RunView]) -> Spec:
     dot = mark.mark_point(shape="cross", size=70, color="#9b2226", filled=True).encode(x="s:Q", y="share:Q")
     words = mark.mark_text(align="right", dx=-8, dy=14, color="#9b2226").encode(x="s:Q", y="share:Q", text="label:N")
     return _spec(alt.layer(line, rule, dot, words), 260)
+
+
+def print_times(views: Sequence[RunView]) -> Spec:
+    """Order-to-print over the day: p95 (solid) and median (dashed) of the orders meant in each interval."""
+    rows: Rows = []
+    for view in views:
+        orders = view.table("orders")
+        owed = owed_paper(orders)
+        meant, taken = floats(orders, "intended")[owed], order_to_print_s(orders)
+        width = bin_width_s(float(meant.max()) if len(meant) else 1.0, 48)
+        which = (meant // width).astype(int)
+        for index in np.unique(which):
+            waits = taken[which == index]
+            at = round(view.clock_min((index + 0.5) * width), 3)
+            for name, q in (("p95", 0.95), ("median", 0.5)):
+                seconds_ = _finite(nearest_rank(waits, q))
+                rows.append({"at": at, "s": seconds_, "figure": name, "run": view.label, "orders": len(waits)})
+    last = max((row["at"] for row in rows), default=views[0].clock_min(1.0))
+    chart = (
+        alt.Chart(_rows(rows))
+        .mark_line(interpolate="monotone", strokeWidth=2)
+        .encode(
+            alt.X("at:Q", axis=_clock_axis(views[0], last), scale=alt.Scale(nice=False, zero=False)),
+            alt.Y("s:Q", title="seconds"),
+            _by_run(views, LINES),
+            strokeDash=alt.StrokeDash(
+                "figure:N",
+                sort=["p95", "median"],
+                scale=alt.Scale(domain=["p95", "median"], range=[[1, 0], [4, 3]]),
+                legend=None,
+            ),
+            tooltip=["run:N", "figure:N", alt.Tooltip("s:Q", format=".3f", title="seconds"), "orders:Q"],
+        )
+    )
+    return _spec(chart, 260)
+
+
+def _by_run(views: Sequence[RunView], legend: alt.Legend) -> alt.Color:
+    scale = alt.Scale(domain=[view.label for view in views], range=[view.colour for view in views])
+    return alt.Color("run:N", scale=scale, legend=legend if len(views) > 1 else None)
+
+
+def late_by_distance(views: Sequence[RunView]) -> Spec:
+    """Share of deliveries that came late, by the straight-line distance from store to door."""
+    rows: Rows = []
+    for view in views:
+        late = lateness_min(view.table("orders"), promise_min=view.scenario.slo.promise_min, speed=view.speed)
+        km = distance_m(view.tables) / 1000
+        known = ~np.isnan(late) & ~np.isnan(km)
+        step = 0.5 if known.any() and km[known].max() <= 8 else 1.0
+        which = (km[known] // step).astype(int)
+        for index in np.unique(which):
+            mine = late[known][which == index]
+            rows.append(
+                {"km": (index + 0.5) * step, "share": round(float((mine > 0).mean()), 4), "orders": len(mine),
+                 "run": view.label}
+            )  # fmt: skip
+    base = alt.Chart(_rows(rows)).encode(
+        alt.X("km:Q", title="km from store to door, straight line", axis=alt.Axis(grid=False)),
+        alt.Y("share:Q", title="share late", axis=alt.Axis(format="%", tickCount=4)),
+        _by_run(views, LINES),
+        tooltip=["run:N", "km:Q", alt.Tooltip("share:Q", format=".1%"), "orders:Q"],
+    )
+    return _spec(alt.layer(base.mark_line(strokeWidth=2), base.mark_point(filled=True, opacity=1, size=45)), 180)
 
 
 def delivery(views: Sequence[RunView]) -> Spec:
@@ -206,28 +291,22 @@ def _histogram(
 ) -> Spec:  # fmt: skip
     several = len(views) > 1
     axis = alt.Axis(format="%", grid=False) if percent else alt.Axis(grid=False)
-    bars = (
-        alt.Chart(_rows(rows))
-        .mark_bar(opacity=0.6 if several else 0.9, binSpacing=1)
-        .encode(
-            alt.X("from:Q", title=title, axis=axis, scale=alt.Scale(nice=False)),
-            alt.X2("to:Q"),
-            alt.Y("share:Q", stack=None, axis=alt.Axis(format="%", tickCount=4), title=what),
-            alt.Color(
-                "run:N",
-                scale=alt.Scale(domain=[v.label for v in views], range=[v.colour for v in views]),
-                legend=alt.Legend() if several else None,
-            ),
-            tooltip=["run:N", alt.Tooltip("share:Q", format=".1%"), "from:Q", "to:Q"],
-        )
-    )
+    x = alt.X("from:Q", bin="binned", title=title, axis=axis, scale=alt.Scale(nice=False))
+    y = alt.Y("share:Q", stack=None, axis=alt.Axis(format="%", tickCount=4), title=what)
+    tip = ["run:N", alt.Tooltip("share:Q", format=".1%"), "from:Q", "to:Q"]
+    chart = alt.Chart(_rows(rows))
+    if several:  # bars would hide each other
+        bars = chart.mark_line(interpolate="step-after", strokeWidth=2).encode(x, y, _by_run(views, LINES), tooltip=tip)
+    else:
+        bars = chart.mark_bar(binSpacing=1).encode(x, alt.X2("to:Q"), y, _by_run(views, LINES), tooltip=tip)
     if rule is None:
         return _spec(alt.layer(bars), 200)
     mark = alt.Chart(_rows([{"from": rule, "label": label}]))
     line = mark.mark_rule(strokeDash=[4, 4], color="#9b2226").encode(x="from:Q")
-    words = mark.mark_text(align="left", dx=6, color="#9b2226", baseline="top").encode(
-        x="from:Q", y=alt.value(2), text="label:N"
-    )
+    left = rule > 0.6 * max((row["to"] for row in rows), default=rule)  # no room to the right of the rule
+    words = mark.mark_text(
+        align="right" if left else "left", dx=-6 if left else 6, color="#9b2226", baseline="top"
+    ).encode(x="from:Q", y=alt.value(2), text="label:N")
     return _spec(alt.layer(bars, line, words), 200)
 
 
@@ -262,7 +341,7 @@ def sample_series(views: Sequence[RunView], metric: str) -> Spec:
         .encode(
             alt.X("at:Q", axis=_clock_axis(views[0], last), scale=alt.Scale(nice=False, zero=False)),
             alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=4)),
-            alt.Color("run:N", scale=colours, legend=alt.Legend() if len(views) > 1 else None),
+            alt.Color("run:N", scale=colours, legend=LINES if len(views) > 1 else None),
             tooltip=["run:N", "value:Q"],
         )
     )
@@ -290,8 +369,8 @@ def lead_series(views: Sequence[RunView]) -> Spec:
         .encode(
             alt.X("day:Q", title="day", axis=alt.Axis(grid=False)),
             alt.Y("leads:Q", title="leads"),
-            alt.Color("what:N", scale=colours),
-            alt.StrokeDash("run:N", legend=alt.Legend() if len(views) > 1 else None),
+            alt.Color("what:N", scale=colours, legend=LINES),
+            alt.StrokeDash("run:N", legend=LINES if len(views) > 1 else None),
             tooltip=["run:N", "what:N", "day:Q", "leads:Q"],
         )
     )

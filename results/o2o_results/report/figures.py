@@ -8,7 +8,7 @@ DASH = "–"
 
 
 def seconds(value: float) -> str:
-    """`0.8 ms`, `38 ms`, `1.24 s`, `12.3 s`, `3 min 12 s`; `never` for infinity, a dash for NaN."""
+    """`0.8 ms`, `38 ms`, `1.24 s`, `12.3 s`, `3 min 12 s`, `4.0 h`, `90.0 days`; infinity is `never`, NaN a dash."""
     if math.isnan(value):
         return DASH
     if math.isinf(value):
@@ -22,6 +22,10 @@ def seconds(value: float) -> str:
         return f"{sign}{size:.2f} s"
     if size < 120:
         return f"{sign}{size:.1f} s"
+    if size >= 172_800:
+        return f"{sign}{size / 86_400:.1f} days"
+    if size >= 7200:
+        return f"{sign}{size / 3600:.1f} h"
     minutes, rest = divmod(round(size), 60)
     return f"{sign}{minutes} min {rest:02d} s"
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from o2o_results.report import figures
+from o2o_results.report.charts import STAGE_NAMES
 from o2o_results.report.view import RunView
 from o2o_results.summary import Summary
 
@@ -37,10 +38,10 @@ def chips(view: RunView) -> list[Row]:
             show = figures.seconds if goal.unit == "s" else figures.share
             hint = f"{show(goal.value)}, objective: {goal.sense} {show(goal.target)}"
             if goal.ok is None:
-                found.append(_chip(f"SLO {goal.label.lower()}: nothing to measure", "warn", hint))
+                found.append(_chip(f"SLO {goal.label}: nothing to measure", "warn", hint))
             else:
                 verdict = "pass" if goal.ok else "miss"
-                text = f"SLO {verdict}: {goal.label.lower()} {show(goal.value)}"
+                text = f"SLO {verdict}: {goal.label} {show(goal.value)}"
                 found.append(_chip(text, "good" if goal.ok else "bad", hint))
     return found
 
@@ -120,8 +121,6 @@ def side_by_side(views: Sequence[RunView]) -> Row | None:
 
 
 def _lines(summary: Summary) -> list[tuple[str, str, str]]:
-    from o2o_results.report.charts import STAGE_NAMES
-
     return [
         ("order_to_print_p50_s", "Order to print, median", "s"),
         ("order_to_print_p95_s", "Order to print, p95", "s"),
@@ -150,7 +149,7 @@ def _show(kind: str, value: float) -> str:
 def _signed(kind: str, value: float) -> str:
     if math.isnan(value):
         return figures.DASH
-    if kind == "share":
-        return f"{value * 100:+.2f} pp"
-    text = _show(kind, abs(value))
-    return "0" if value == 0 else ("+" if value > 0 else "−") + text
+    text = f"{abs(value) * 100:.2f} pp" if kind == "share" else _show(kind, abs(value))
+    if not any(digit in text for digit in "123456789"):
+        return "0"
+    return ("+" if value > 0 else "−") + text

@@ -22,10 +22,10 @@ from o2o_results.statistics import Floats
 POINTS = 6000
 """Drop-offs drawn at most; a larger run is thinned evenly in time, and the page says so."""
 ROADS = 150_000
+Units = np.ndarray[Any, np.dtype[np.uint16]]
 UNITS = 65_535
 METRES_PER_DEGREE = 111_194.9
 """One degree of a great circle of the mean earth radius, 6,371,008.8 m."""
-OSM = "© OpenStreetMap contributors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,9 @@ class CityMap:
 
 
 def attribution(view: RunView) -> str | None:
-    """What the map data's licence wants said: the manifest's note, or OpenStreetMap's words for OSM files."""
+    """What the map data's licence wants said, from the manifest's notes; None for an invented city."""
     noted = view.run.manifest.notes.get("attribution")
-    if noted:
-        return str(noted)
-    source = str(view.run.manifest.notes.get("graph_source", "")) + str(view.scenario.city.graph or "")
-    osm = any(word in source.lower() for word in ("openstreetmap", "osm", ".graphml", ".pbf"))
-    return OSM if osm else None
+    return str(noted) if noted else None
 
 
 class _Plane:
@@ -64,15 +60,15 @@ class _Plane:
         self.metres = max(wide, high, 1.0)
         self.wide, self.high = round(wide / self.metres * UNITS), round(high / self.metres * UNITS)
 
-    def x(self, lng: Floats) -> np.ndarray[Any, np.dtype[np.uint16]]:
+    def x(self, lng: Floats) -> Units:
         """East, 0..UNITS."""
         return self._units((lng - self.left) * self.shrink * METRES_PER_DEGREE)
 
-    def y(self, lat: Floats) -> np.ndarray[Any, np.dtype[np.uint16]]:
+    def y(self, lat: Floats) -> Units:
         """South, 0..UNITS."""
         return self._units((self.top - lat) * METRES_PER_DEGREE)
 
-    def _units(self, metres: Floats) -> np.ndarray[Any, np.dtype[np.uint16]]:
+    def _units(self, metres: Floats) -> Units:
         return np.asarray(np.clip(np.rint(metres / self.metres * UNITS), 0, UNITS), dtype="<u2")
 
 
@@ -128,15 +124,33 @@ def _roads(view: RunView, plane: _Plane) -> dict[str, Any]:
     }
 
 
+def _spread(plane: _Plane, lng: Floats, lat: Floats) -> tuple[Units, Units]:
+    """Points that share a crossing, moved apart on a spiral (14 m x sqrt(k), at most 70 m), so that all are seen."""
+    x, y = plane.x(lng), plane.y(lat)
+    keys = x.astype(np.int64) * (UNITS + 1) + y
+    order = np.argsort(keys, kind="stable")
+    ranked = keys[order]
+    begins = np.concatenate([[True], ranked[1:] != ranked[:-1]]) if len(ranked) else np.zeros(0, dtype=bool)
+    first = np.maximum.accumulate(np.where(begins, np.arange(len(ranked)), 0))
+    place = np.empty(len(keys))
+    place[order] = np.arange(len(ranked)) - first
+    away = np.minimum(14 * np.sqrt(place), 70) / plane.metres * UNITS
+    angle = place * math.pi * (3 - math.sqrt(5))
+    moved = x + away * np.cos(angle), y + away * np.sin(angle)
+    east, south = (np.asarray(np.clip(np.rint(value), 0, UNITS), dtype="<u2") for value in moved)
+    return east, south
+
+
 def _drops(view: RunView, plane: _Plane, keep: np.ndarray[Any, np.dtype[np.int64]]) -> dict[str, Any]:
     orders = view.table("orders").take(keep)
     late = lateness_min(orders, promise_min=view.scenario.slo.promise_min, speed=view.speed)
     taken = floats(orders, "printed") - floats(orders, "intended")
+    east, south = _spread(plane, floats(orders, "drop_lng"), floats(orders, "drop_lat"))
     numbers = zip(orders.column("order_no").to_pylist(), orders.column("order_id").to_pylist(), strict=True)
     start = view.scenario.clock.start_min
     return {
-        "x": plane.x(floats(orders, "drop_lng")).tolist(),
-        "y": plane.y(floats(orders, "drop_lat")).tolist(),
+        "x": east.tolist(),
+        "y": south.tolist(),
         "late": [None if math.isnan(value) else round(float(value), 1) for value in late],
         "paper": ["" if math.isnan(value) else seconds(float(value)) for value in taken],
         "number": [number or f"intent {order_id}" for number, order_id in numbers],

@@ -58,13 +58,13 @@ def report_html(runs: Sequence[RunReader]) -> str:
         ("side", "Side by side", comparison),
         ("stages", "Stages", has_orders),
         ("throughput", "Throughput", has_orders),
-        ("distribution", "Distributions", has_orders),
+        ("distribution", "Order to print over the day", has_orders),
         ("map", "Map", maps),
         ("city", "Kitchens and riders", has_orders),
         ("leads", "Leads", has_leads),
         ("samples", "Queues", samples),
         ("requests", "Requests", requests),
-        ("slowest", "Slowest orders", slowest),
+        ("slowest", "Slowest", slowest),
         ("audit", "Audit", True),
         ("scenario", "Scenario", True),
     ]
@@ -91,9 +91,10 @@ def report_html(runs: Sequence[RunReader]) -> str:
         samples=samples,
         requests=requests,
         slowest=slowest,
-        marks=[mark.replace("_", " ") for mark in MARKS[1:]],
+        marks=[sections.MARK_NAMES.get(mark, mark) for mark in MARKS[1:]],
         stage_legend=list(zip(charts.STAGE_NAMES.values(), charts.STAGE_COLOURS, strict=True)),
         audit=sections.audit_rows(shown),
+        unchecked=sections.unchecked(shown),
         facts=[sections.facts(view) for view in shown],
         scenario_yaml=yaml.safe_dump(shown[0].run.manifest.scenario, sort_keys=False, allow_unicode=True),
         credits=next((item["map"].attribution for item in maps if item["map"].attribution), None),
@@ -106,12 +107,16 @@ def _order_charts(shown: Sequence[RunView], embeds: dict[str, Any]) -> None:
     # Two panels share their scale, so that the eye may compare them.
     top = 0.0
     for view in shown:
-        series = throughput(view.table("orders"))
+        series = throughput(view.table("orders"), bins=charts.DEMAND_BINS)
         top = max(top, *(float(series.per_second(mark).max()) for mark in series.counts))
     for place, view in enumerate(shown, start=1):
-        embeds[f"waterfall{place}"] = charts.waterfall(view.summary.stages, limit_s=limit)
+        embeds[f"waterfall{place}"] = charts.waterfall(
+            view.summary.stages, limit_s=limit, room=1.3 if len(shown) == 1 else 1.75
+        )
         embeds[f"demand{place}"] = charts.demand(view, top=top)
     embeds["distribution"] = charts.distribution(shown)
+    embeds["print_times"] = charts.print_times(shown)
+    embeds["late_by_distance"] = charts.late_by_distance(shown)
     embeds["delivery"] = charts.delivery(shown)
     embeds["kitchens"] = charts.utilisation(shown, "kitchens")
     embeds["riders"] = charts.utilisation(shown, "riders")
@@ -127,7 +132,10 @@ def _maps(shown: Sequence[RunView], embeds: dict[str, Any]) -> list[dict[str, An
         note = f"{figures.count(drawn.total)} drop-offs; late orders are drawn on top."
         if drawn.sampled:
             note = f"A sample of {figures.count(drawn.drawn)} of {note.replace(';', ', even in time;')}"
-        note += " Grey: not delivered. Squares: stores, larger with more orders. Drag to move, double-click to zoom."
+        note += (
+            " Orders to one address are spread a little. Grey: not delivered. Squares: stores, larger with more orders."
+        )
+        note += " Drag to move, double-click to zoom."
         found.append({"name": f"map{place}", "view": view, "map": drawn, "note": note})
     return found
 
@@ -137,7 +145,7 @@ def _samples(shown: Sequence[RunView], embeds: dict[str, Any]) -> list[tuple[str
     found = []
     for place, metric in enumerate(metrics):
         embeds[f"sample{place}"] = charts.sample_series(shown, metric)
-        found.append((f"sample{place}", metric.replace("_", " ").replace(".", " · ")))
+        found.append((f"sample{place}", metric.replace("_", " ").replace(".", " · ").capitalize()))
     return found
 
 

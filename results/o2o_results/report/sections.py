@@ -25,6 +25,8 @@ from o2o_results.tables import MARKS
 
 Row = dict[str, Any]
 BUSIEST, SLOWEST = 8, 15
+MARK_NAMES = {"delivered_to_printer": "to printer"}
+"""Short names of marks for narrow columns."""
 
 
 def busiest(view: RunView) -> Row:
@@ -157,8 +159,15 @@ def audit_rows(views: Sequence[RunView]) -> list[Row]:
                 ],
             }
         )
-    # What was broken comes first, what had nothing to look at last.
-    return sorted(rows, key=lambda row: {"bad": 0, "good": 1, "none": 2}[row["tone"]])
+    # What was broken comes first; what had nothing to look at is told in one line, see `unchecked`.
+    return sorted((row for row in rows if row["tone"] != "none"), key=lambda row: row["tone"] != "bad")
+
+
+def unchecked(views: Sequence[RunView]) -> list[str]:
+    """Promises that had nothing to look at in any of the runs."""
+    looked = {verdict.name for view in views for verdict in view.verdicts if verdict.checked or not verdict.ok}
+    texts = {verdict.name: verdict.promise for view in views for verdict in view.verdicts}
+    return [text for name, text in texts.items() if name not in looked]
 
 
 def facts(view: RunView) -> Row:

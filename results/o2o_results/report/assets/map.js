@@ -122,7 +122,7 @@
       pen.lineWidth = 1.2;
       for (let i = 0; i < x.length; i++) {
         const [px, py] = this.at(x[i], y[i]);
-        const size = 2.4 + 4.2 * Math.sqrt(orders[i] / most);
+        const size = 4 + 4.5 * Math.sqrt(orders[i] / most);
         pen.fillStyle = "#22303a";
         pen.strokeStyle = "#fff";
         pen.beginPath();
