@@ -93,9 +93,9 @@ class LivePlatform:
         )
 
     def rider_offline(self, rider_id: int) -> Event:
-        return self._call(
-            self._ids.rider_tokens[rider_id], "rider", "POST /riders/me/offline", "/riders/me/offline", {}
-        )
+        event: Event = self._env.event()
+        self._spawn(self._offline(event, self._ids.rider_tokens[rider_id]))
+        return event
 
     def picked_up(self, rider_id: int, order_id: int) -> Event:
         return self._order_call(self._ids.rider_tokens[rider_id], "rider", order_id, "picked_up")
@@ -236,6 +236,13 @@ class LivePlatform:
             return
         path = f"/vouchers/{shown.body['code']}/redeem"
         self._env.enter(event, await self._send(keeper, "merchant", "POST /vouchers/{code}/redeem", path, {}, order_id))
+
+    async def _offline(self, event: Event, token: str) -> None:
+        """The platform takes a rider off shift at once and names the order that is still to be finished, if any."""
+        name, path = "POST /riders/me/offline", "/riders/me/offline"
+        reply = await self._send(token, "rider", name, path, {}, None)
+        in_hand = reply.ok and reply.body.get("order_id") is not None
+        self._env.enter(event, Reply(409, reply.body) if in_hand else reply)
 
     async def _answer(self, event: Event, *call: Any) -> None:
         self._env.enter(event, await self._send(*call))

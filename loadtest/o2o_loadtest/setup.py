@@ -228,7 +228,7 @@ def _deals(admin: AdminClient, city: City, ids: IdMap) -> None:
             # City time may be compressed, so the platform's clock gets the longer of the two.
             "valid_until": time.time() + 86_400.0 + deal.valid_until_s,
         }
-        ids.deals[deal.deal_id] = admin.post("/deals", json=body)["id"]
+        ids.deals[deal.deal_id] = admin.post("/deals", json=body)["deal_id"]
 
 
 def _leads(admin: AdminClient, city: City, prefix: str, ids: IdMap, progress: Callable[[str, float], None]) -> None:
