@@ -96,7 +96,7 @@ class Interpreter:
             data = bytes(self._held)
             self._held.clear()
         self._want = 0
-        paper_text = state.paper.text
+        paper_text, line_feed = state.paper.text, state.paper.line_feed
         at, end = 0, len(data)
         while at < end:
             code = data[at]
@@ -106,6 +106,10 @@ class Interpreter:
                 if state.selected:
                     paper_text(match.group())
                 at = match.end()
+            elif code == 0x0A:  # as in the table; most bytes below 0x20 are line feeds
+                if state.selected:
+                    line_feed()
+                at += 1
             elif code in PREFIXES:
                 if at + 1 >= end:
                     self._hold(data, at, 2)

@@ -8,6 +8,7 @@ own: ESC ! is not FS ! (the lost formatting of mike42/escpos-php#931), GS ! sets
 from __future__ import annotations
 
 import codecs
+from functools import cache
 from itertools import groupby
 from typing import Literal
 
@@ -17,6 +18,11 @@ from o2o_devices.receipt import Align, Kind, Receipt, ReceiptLine, Span, Style
 _LONG_RUN = 4096
 """Bytes of text without a line feed after which they are set, so that an endless line needs no endless memory."""
 _ALIGN: dict[int, Align] = {0: "left", 1: "center", 2: "right", 48: "left", 49: "center", 50: "right"}
+
+
+@cache
+def _style(size: tuple[int, int], bold: bool, underline: bool, invert: bool, small: bool) -> Style:
+    return Style(*size, bold, underline, invert, small)
 
 
 class Paper:
@@ -41,7 +47,7 @@ class Paper:
         self.size = (1, 1)
         self.kanji_size = (1, 1)
         self.bold = self.underline = self.kanji_underline = self.invert = self.small = False
-        self.style = self.kanji_style = Style()
+        self.style = self.kanji_style = _style((1, 1), False, False, False, False)
         self.align: Align = "left"
         self.spacing = profile.line_dots
         self.char_space = 0
@@ -95,7 +101,7 @@ class Paper:
             text = text.translate(self.translate)
         if not self.kanji or text.isascii():
             self._place(text, self.style, self._cell(self.style))
-        elif self.style == self.kanji_style and not (self.small or self.char_space or self.kanji_space):
+        elif self.style is self.kanji_style and not (self.small or self.char_space or self.kanji_space):
             cell = self.profile.column_dots * self.style.width
             self._place(text, self.style, cell, 2 * cell)
         else:
@@ -139,8 +145,8 @@ class Paper:
     def restyle(self) -> None:
         """Bring the styles in line with the modes; characters before stay as they were."""
         self.settle()
-        self.style = Style(*self.size, self.bold, self.underline, self.invert, self.small)
-        self.kanji_style = Style(*self.kanji_size, self.bold, self.kanji_underline, self.invert)
+        self.style = _style(self.size, self.bold, self.underline, self.invert, self.small)
+        self.kanji_style = _style(self.kanji_size, self.bold, self.kanji_underline, self.invert, False)
 
     def bound(self) -> None:
         """Bring the line's width in line with margin and print area; the area keeps to the paper."""
