@@ -15,6 +15,8 @@ from sqlalchemy import Connection, insert, select
 from o2o_platform.accounts.tables import accounts
 from o2o_platform.crm.tables import lead_events
 
+_INSERT = insert(lead_events)
+
 
 class What(StrEnum):
     """What happened to a lead."""
@@ -59,7 +61,7 @@ def row(
 def append(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Write rows, in order."""
     if rows:
-        conn.execute(insert(lead_events), list(rows))
+        conn.execute(_INSERT, list(rows))
 
 
 def of_lead(conn: Connection, lead_id: int) -> list[dict[str, Any]]:

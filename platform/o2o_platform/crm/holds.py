@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from o2o_domain.pools import DAY_S, Hold, PoolPolicy, next_check_s
 from o2o_platform.crm.tables import lead_owners
@@ -16,6 +16,20 @@ from o2o_platform.settings import Settings
 
 IDLE_AFTER_S = 7 * DAY_S
 """A private lead counts as idle (run table `leads`) beyond this time without a visit."""
+
+_HELD = select(lead_owners.c.held).where(lead_owners.c.bd_id == bindparam("bd"))
+_ONE_MORE = (
+    update(lead_owners)
+    .where(lead_owners.c.bd_id == bindparam("bd"), lead_owners.c.held < bindparam("quota"))
+    .values(held=lead_owners.c.held + 1)
+    .returning(lead_owners.c.held)
+)
+_FEWER = (
+    update(lead_owners)
+    .where(lead_owners.c.bd_id == bindparam("bd"))
+    .values(held=lead_owners.c.held - bindparam("count"))
+    .returning(lead_owners.c.held)
+)
 
 PUBLIC: dict[str, Any] = {
     "owner_id": None,
@@ -97,34 +111,20 @@ def left(lead: Row[Any], now: float) -> dict[str, Any]:
 
 def held_by(conn: Connection, bd_id: int) -> int:
     """How many leads the BD holds."""
-    return int(conn.execute(select(lead_owners.c.held).where(lead_owners.c.bd_id == bd_id)).scalar() or 0)
+    return int(conn.execute(_HELD, {"bd": bd_id}).scalar() or 0)
 
 
 def take(conn: Connection, bd_id: int, quota: int) -> int | None:
     """Count one more lead for the BD; the new count, or None (and no change) if that would exceed the quota."""
-    more = lead_owners.c.held + 1
-    raise_by_one = (
-        update(lead_owners)
-        .where(lead_owners.c.bd_id == bd_id, lead_owners.c.held < quota)
-        .values(held=more)
-        .returning(lead_owners.c.held)
-    )
-    held = conn.execute(raise_by_one).scalar()
+    held = conn.execute(_ONE_MORE, {"bd": bd_id, "quota": quota}).scalar()
     if held is not None:
         return int(held)
-    known = conn.execute(select(lead_owners.c.bd_id).where(lead_owners.c.bd_id == bd_id)).first()
-    if known is not None or quota < 1:
+    if quota < 1 or conn.execute(_HELD, {"bd": bd_id}).first() is not None:
         return None
-    conn.execute(insert(lead_owners).values(bd_id=bd_id, held=1))
+    conn.execute(insert(lead_owners), {"bd_id": bd_id, "held": 1})
     return 1
 
 
-def let_go(conn: Connection, bd_id: int) -> int:
-    """Count one lead less for the BD; the new count."""
-    lower = (
-        update(lead_owners)
-        .where(lead_owners.c.bd_id == bd_id)
-        .values(held=lead_owners.c.held - 1)
-        .returning(lead_owners.c.held)
-    )
-    return int(conn.execute(lower).scalar_one())
+def let_go(conn: Connection, bd_id: int, count: int = 1) -> int:
+    """Count `count` leads less for the BD; the new count."""
+    return int(conn.execute(_FEWER, {"bd": bd_id, "count": count}).scalar_one())

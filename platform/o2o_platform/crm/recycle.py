@@ -7,6 +7,7 @@ to ask; so a sweep over a million leads reads only those that are due.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select, update
@@ -20,6 +21,7 @@ BATCH = 2000
 """Leads per unit of work: a nightly sweep must not hold up the writer for long."""
 
 _DUE = select(leads).where(leads.c.owner_id.is_not(None), leads.c.due_at <= bindparam("now")).order_by(leads.c.due_at)
+_DUE_OF = _DUE.where(leads.c.owner_id == bindparam("bd"))
 _PUBLISH = (
     update(leads)
     .where(leads.c.id == bindparam("lead"), leads.c.owner_id == bindparam("was"))
@@ -33,36 +35,49 @@ _PUBLISH = (
 _DUE_AT = update(leads).where(leads.c.id == bindparam("lead")).values(due_at=bindparam("new_due_at"))
 
 
-def drop(conn: Connection, lead: Row[Any], policy: PoolPolicy, now: float) -> str | None:
-    """Drop a held lead if one of its clocks has run out at `now`; the reason, or None."""
-    hold = holds.hold_of(lead)
-    decision = drop_due(hold, policy, now) if hold is not None else None
-    if hold is None or decision is None:
-        return None
-    kept = holds.left(lead, now)
-    values = {"lead": lead.id, "was": hold.owner, "new_private_s": kept["private_s"], "new_idle_s": kept["idle_s"]}
-    conn.execute(_PUBLISH, values)
-    owned = holds.let_go(conn, hold.owner)
-    history.append(
-        conn, [history.row(lead.id, What.DROPPED, now, stage=lead.stage, owned=owned, reason=decision.reason)]
-    )
-    return decision.reason
+def _drop_all(conn: Connection, due: Sequence[Row[Any]], policy: PoolPolicy, now: float) -> Counter[str]:
+    """Ask the rule for each lead, then write all that drop at once; how many for which reason."""
+    dropped = []
+    for lead in due:
+        hold = holds.hold_of(lead)
+        decision = drop_due(hold, policy, now) if hold is not None else None
+        if decision is not None:
+            dropped.append((lead, decision.reason))
+    if not dropped:
+        return Counter()
+    changes = []
+    for lead, _ in dropped:
+        kept = holds.left(lead, now)
+        changes.append(
+            {"lead": lead.id, "was": lead.owner_id, "new_private_s": kept["private_s"], "new_idle_s": kept["idle_s"]}
+        )
+    conn.execute(_PUBLISH, changes)
+    lost = Counter(lead.owner_id for lead, _ in dropped)
+    # History counts down one by one, so that each row says what its owner held at that point.
+    owned = {owner: holds.let_go(conn, owner, count) + count for owner, count in lost.items()}
+    rows = []
+    for lead, reason in dropped:
+        owned[lead.owner_id] -= 1
+        rows.append(
+            history.row(lead.id, What.DROPPED, now, stage=lead.stage, owned=owned[lead.owner_id], reason=reason)
+        )
+    history.append(conn, rows)
+    return Counter(reason for _, reason in dropped)
 
 
-def drop_due_of(conn: Connection, bd_id: int, policy: PoolPolicy, now: float) -> None:
-    """Drop what is due of one BD: it must not fill the quota."""
-    for lead in conn.execute(_DUE.where(leads.c.owner_id == bindparam("bd")), {"now": now, "bd": bd_id}).all():
-        drop(conn, lead, policy, now)
+def drop(conn: Connection, lead: Row[Any], policy: PoolPolicy, now: float) -> bool:
+    """Drop a held lead if one of its clocks has run out at `now`; whether it did."""
+    return bool(_drop_all(conn, [lead], policy, now))
+
+
+def drop_due_of(conn: Connection, bd_id: int, policy: PoolPolicy, now: float) -> bool:
+    """Drop what is due of one BD; whether anything was."""
+    return bool(_drop_all(conn, conn.execute(_DUE_OF, {"now": now, "bd": bd_id}).all(), policy, now))
 
 
 def sweep(conn: Connection, policy: PoolPolicy, now: float, limit: int = BATCH) -> Counter[str]:
     """Drop at most `limit` leads that are due, earliest first; how many for which reason (none: nothing is due)."""
-    reasons: Counter[str] = Counter()
-    for lead in conn.execute(_DUE.limit(limit), {"now": now}).all():
-        reason = drop(conn, lead, policy, now)
-        if reason is not None:
-            reasons[reason] += 1
-    return reasons
+    return _drop_all(conn, conn.execute(_DUE.limit(limit), {"now": now}).all(), policy, now)
 
 
 def reschedule(conn: Connection, policy: PoolPolicy) -> int:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, Update, bindparam, insert, select, update
 
 from o2o_domain import leads as stages
 from o2o_domain import pools
@@ -30,6 +31,7 @@ from o2o_platform.crm.tables import lead_visits, leads
 UNKNOWN = Refused("unknown_lead", "there is no such lead")
 NOT_OWNER = Refused("not_owner", "the lead is not in your private pool")
 _CHUNK = 500
+_BY_ID = select(leads).where(leads.c.id == bindparam("id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class NewLead:
 
 def find(conn: Connection, lead_id: int) -> Row[Any] | None:
     """The lead as it is stored."""
-    return conn.execute(select(leads).where(leads.c.id == lead_id)).one_or_none()
+    return conn.execute(_BY_ID, {"id": lead_id}).one_or_none()
 
 
 def _load(conn: Connection, lead_id: int, policy: PoolPolicy, now: float) -> Row[Any] | None:
@@ -56,11 +58,27 @@ def _load(conn: Connection, lead_id: int, policy: PoolPolicy, now: float) -> Row
     return lead
 
 
+@lru_cache(maxsize=64)
+def _update(columns: tuple[str, ...], public: bool) -> Update:
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
+    same = leads.c.owner_id.is_(None) if public else leads.c.owner_id == bindparam("was")
+    return update(leads).where(leads.c.id == bindparam("lead"), same).values(**values)
+
+
 def _change(conn: Connection, lead: Row[Any], **columns: Any) -> None:
-    same = leads.c.owner_id.is_(None) if lead.owner_id is None else leads.c.owner_id == lead.owner_id
-    changed = conn.execute(update(leads).where(leads.c.id == lead.id, same).values(**columns)).rowcount
+    public = lead.owner_id is None
+    values = {f"new_{name}": value for name, value in columns.items()} | ({} if public else {"was": lead.owner_id})
+    changed = conn.execute(_update(tuple(columns), public), {"lead": lead.id, **values}).rowcount
     if changed != 1:  # impossible with one writer; with several, the unit fails instead of giving a lead to two
         raise RuntimeError(f"lead {lead.id} changed its owner while it was being worked on")
+
+
+def _held(conn: Connection, bd_id: int, policy: PoolPolicy, now: float) -> int:
+    """Leads that the BD holds; at the quota, what is due is dropped first, because it must not fill it."""
+    held = holds.held_by(conn, bd_id)
+    if held < policy.quota or not drop_due_of(conn, bd_id, policy, now):
+        return held
+    return holds.held_by(conn, bd_id)
 
 
 def _note(conn: Connection, lead: Row[Any], what: What, at: float, **fields: Any) -> None:
@@ -108,14 +126,13 @@ def claim(conn: Connection, *, lead_id: int, bd_id: int, policy: PoolPolicy, now
 
     Refused: unknown_lead, lead_closed, already_owned, quota_reached.
     """
-    drop_due_of(conn, bd_id, policy, now)
     lead = _load(conn, lead_id, policy, now)
     if lead is None:
         return UNKNOWN
     refused = _closed(lead)
     if refused is not None:
         return refused
-    decision = pools.claim(owner=lead.owner_id, held=holds.held_by(conn, bd_id), policy=policy)
+    decision = pools.claim(owner=lead.owner_id, held=_held(conn, bd_id, policy, now), policy=policy)
     if isinstance(decision, Refused):
         return decision
     owned = holds.take(conn, bd_id, policy.quota)
@@ -214,7 +231,8 @@ def sign(
         gone = {**holds.PUBLIC, "contract_at": contract_at, **holds.left(lead, now)}
         _change(conn, lead, **gone, stage=stage.value, converted_at=now)
         owned = holds.let_go(conn, bd_id)
-        _note(conn, lead, What.SIGNED, now, stage=stage.value, actor_id=bd_id, owned=owned)
+        # Who owned it when it was signed stands in the row; the count is without it.
+        _note(conn, lead, What.SIGNED, now, stage=stage.value, actor_id=bd_id, owner_id=bd_id, owned=owned)
     elif lead.contract_at is None:
         _change(conn, lead, **holds.columns(pools.signed(hold), policy), contract_at=now)
         owned = holds.held_by(conn, bd_id)
@@ -245,7 +263,6 @@ def assign(conn: Connection, *, lead_id: int, to: int, by: int, policy: PoolPoli
 
     Refused: unknown_lead, lead_closed, not_superior, already_owned, quota_reached.
     """
-    drop_due_of(conn, to, policy, now)
     lead = _load(conn, lead_id, policy, now)
     if lead is None:
         return UNKNOWN
@@ -258,7 +275,7 @@ def assign(conn: Connection, *, lead_id: int, to: int, by: int, policy: PoolPoli
         hold,
         to=to,
         by_is_superior=all(is_superior(conn, by, one) for one in concerned),
-        held_by_target=holds.held_by(conn, to),
+        held_by_target=_held(conn, to, policy, now),
         policy=policy,
         now_s=now,
     )
@@ -271,7 +288,7 @@ def assign(conn: Connection, *, lead_id: int, to: int, by: int, policy: PoolPoli
     if hold is not None:
         holds.let_go(conn, hold.owner)
         reason = f"from {hold.owner}"
-    accounting = {**holds.left(lead, now), **holds.entered(now), "claims": lead.claims + 1}
+    accounting = {**holds.left(lead, now), **holds.entered(now)}
     _change(conn, lead, **holds.columns(decision.hold, policy), **accounting)
     _note(conn, lead, What.ASSIGNED, now, actor_id=by, owner_id=to, owned=owned, reason=reason)
     return find(conn, lead_id) or UNKNOWN

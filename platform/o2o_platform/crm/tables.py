@@ -85,7 +85,7 @@ lead_events = Table(
     Column("at", Float, nullable=False),
     Column("what", String(16), nullable=False),  # o2o_platform.crm.history.What
     Column("actor_id", Integer),  # who did it; null: the pool rules
-    Column("owner_id", Integer),  # after the event
+    Column("owner_id", Integer),  # after the event (signed: who owned it)
     Column("owned", Integer, nullable=False),  # leads the owner (or the one who lost it) holds after the event
     Column("stage", String(16), nullable=False),  # after the event
     Column("reason", String(64)),

@@ -66,17 +66,14 @@ def view(row: Row[Any]) -> dict[str, Any]:
 
 
 def publish(conn: Connection, values: Mapping[str, Any], *, by: int, now: float) -> Row[Any]:
-    """Put a deal on line if the rules pass it (A12). A ref that is on line already keeps its deal.
+    """Put a deal on line if the rules pass it (A12). A ref that the merchant has on line already keeps its deal.
 
-    Raises Unprocessable (`price_above_list`, `bad_price`, `no_title`, `no_stock`, `ended`), NotFound for the merchant,
-    Conflict for a ref of another merchant.
+    Raises Unprocessable (`price_above_list`, `bad_price`, `no_title`, `no_stock`, `ended`) or NotFound (the merchant).
     """
     merchants.find(conn, values["merchant_id"])
-    ref = values["ref"]
-    if ref is not None:
-        standing = conn.execute(select(deals).where(deals.c.ref == ref)).first()
-        if standing is not None and standing.merchant_id != values["merchant_id"]:
-            raise Conflict("ref_taken", f"deal {ref}")
+    if values["ref"] is not None:
+        same = (deals.c.merchant_id == values["merchant_id"]) & (deals.c.ref == values["ref"])
+        standing = conn.execute(select(deals).where(same)).first()
         if standing is not None:
             return standing
     offer = Deal(0, **{name: values[name] for name in Deal.__dataclass_fields__ if name != "deal_id"})

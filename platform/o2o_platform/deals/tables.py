@@ -6,7 +6,7 @@ A purchase is an order of kind `deal` in the shared orders table (A4); paying it
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, Float, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import CheckConstraint, Column, Float, ForeignKey, Index, Integer, String, Table, UniqueConstraint
 
 from o2o_platform.kit.tables import metadata
 
@@ -14,7 +14,7 @@ deals = Table(
     "deals",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("ref", String(64), unique=True),  # the publisher's own name for it; null: none given
+    Column("ref", String(64)),  # the merchant's own name for it; null: none given
     Column("merchant_id", Integer, ForeignKey("merchants.id"), nullable=False, index=True),
     Column("title", String(128), nullable=False),
     Column("price_fen", Integer, nullable=False),
@@ -24,6 +24,7 @@ deals = Table(
     Column("valid_until", Float, nullable=False),  # for buying and for redeeming
     Column("published_at", Float, nullable=False),
     Column("published_by", Integer, nullable=False),  # accounts.id
+    UniqueConstraint("merchant_id", "ref"),
     CheckConstraint("sold >= 0 AND sold <= stock", name="deal_never_oversold"),
 )
 

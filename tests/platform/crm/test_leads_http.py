@@ -88,7 +88,7 @@ async def test_history_tells_the_whole_story_in_order(team: Any) -> None:
         ("visited", "visited", team.bd.id, 1),
         ("assigned", "visited", team.other.id, 1),
         ("contract", "visited", team.other.id, 1),
-        ("signed", "signed", None, 0),
+        ("signed", "signed", team.other.id, 0),
     ]
 
 
