@@ -71,13 +71,15 @@ LINES = alt.Legend(symbolType="stroke", symbolStrokeWidth=3)
 """The legend of lines."""
 
 
-def _spec(chart: alt.TopLevelMixin, height: int) -> Spec:
-    spec: Spec = chart.to_dict()
-    spec.pop("$schema", None)  # an address; the page must hold none
-    return spec | {"width": "container", "height": height, "autosize": {"type": "fit-x", "contains": "padding"}}
+def spec(chart: alt.TopLevelMixin, height: int) -> Spec:
+    """The specification with the width of its box and this height in pixels."""
+    made: Spec = chart.to_dict()
+    made.pop("$schema", None)  # an address; the page must hold none
+    return made | {"width": "container", "height": height, "autosize": {"type": "fit-x", "contains": "padding"}}
 
 
-def _rows(rows: Rows) -> alt.InlineData:
+def inline(rows: Rows) -> alt.InlineData:
+    """Rows as data inside the specification."""
     return alt.InlineData(values=rows)
 
 
@@ -116,7 +118,7 @@ def waterfall(stages: Sequence[Stage], *, limit_s: float, room: float = 1.3) -> 
         start += stage.median_s
     names = [row["stage"] for row in rows]
     colours = [STAGE_COLOURS[list(STAGE_NAMES.values()).index(name)] for name in names]
-    base = alt.Chart(_rows(rows)).encode(
+    base = alt.Chart(inline(rows)).encode(
         y=alt.Y("stage:N", sort=names, title=None, axis=alt.Axis(labelColor=INK, labelFontSize=12, labelLimit=160)),
         color=alt.Color("stage:N", scale=alt.Scale(domain=names, range=colours), legend=None),
         tooltip=["mark:N", "median:N", "p95:N", "mean:N", "n:Q"],
@@ -128,7 +130,7 @@ def waterfall(stages: Sequence[Stage], *, limit_s: float, room: float = 1.3) -> 
     pale = base.mark_bar(height=20, opacity=0.28, cornerRadiusEnd=3).encode(x=begin, x2="p95_end:Q")
     solid = base.mark_bar(height=20, cornerRadiusEnd=3).encode(x=begin, x2="median_end:Q")
     words = base.mark_text(align="left", dx=7).encode(x=alt.X("p95_end:Q", scale=scale), text="label:N")
-    return _spec(alt.layer(pale, solid, words.encode(color=alt.value(INK))), 30 * max(1, len(rows)))
+    return spec(alt.layer(pale, solid, words.encode(color=alt.value(INK))), 30 * max(1, len(rows)))
 
 
 def _clock_axis(view: RunView, last_min: float) -> alt.Axis:
@@ -160,9 +162,9 @@ def demand(view: RunView, *, top: float | None = None) -> Spec:
         "what:N", scale=alt.Scale(domain=["demand", *labels.values()], range=[DEMAND, PAPER, DOOR]), legend=SWATCHES
     )
     tip = ["what:N", alt.Tooltip("rate:Q", format=".2f", title="per second")]
-    ground = alt.Chart(_rows(area)).mark_area(interpolate="monotone", opacity=0.75).encode(x, y, colour, tooltip=tip)
-    strokes = alt.Chart(_rows(lines)).mark_line(interpolate="monotone", strokeWidth=2)
-    return _spec(alt.layer(ground, strokes.encode(x, y, colour, tooltip=tip)), 240)
+    ground = alt.Chart(inline(area)).mark_area(interpolate="monotone", opacity=0.75).encode(x, y, colour, tooltip=tip)
+    strokes = alt.Chart(inline(lines)).mark_line(interpolate="monotone", strokeWidth=2)
+    return spec(alt.layer(ground, strokes.encode(x, y, colour, tooltip=tip)), 240)
 
 
 def distribution(views: Sequence[RunView]) -> Spec:
@@ -184,7 +186,7 @@ def distribution(views: Sequence[RunView]) -> Spec:
     )
     x = alt.X("s:Q", scale=alt.Scale(type="log", nice=False), title="seconds from intent to paper (log scale)")
     line = (
-        alt.Chart(_rows(rows))
+        alt.Chart(inline(rows))
         .mark_line(strokeWidth=2.5, interpolate="step-after")
         .encode(
             x,
@@ -195,11 +197,11 @@ def distribution(views: Sequence[RunView]) -> Spec:
             tooltip=["run:N", alt.Tooltip("share:Q", format=".2%"), alt.Tooltip("s:Q", format=".3f", title="seconds")],
         )
     )
-    mark = alt.Chart(_rows([{"s": target, "share": 0.95, "label": f"objective: p95 ≤ {seconds(target)}"}]))
+    mark = alt.Chart(inline([{"s": target, "share": 0.95, "label": f"objective: p95 ≤ {seconds(target)}"}]))
     rule = mark.mark_rule(strokeDash=[4, 4], color="#9b2226").encode(x="s:Q")
     dot = mark.mark_point(shape="cross", size=70, color="#9b2226", filled=True).encode(x="s:Q", y="share:Q")
     words = mark.mark_text(align="right", dx=-8, dy=14, color="#9b2226").encode(x="s:Q", y="share:Q", text="label:N")
-    return _spec(alt.layer(line, rule, dot, words), 260)
+    return spec(alt.layer(line, rule, dot, words), 260)
 
 
 def print_times(views: Sequence[RunView]) -> Spec:
@@ -219,7 +221,7 @@ def print_times(views: Sequence[RunView]) -> Spec:
                 rows.append({"at": at, "s": seconds_, "figure": name, "run": view.label, "orders": len(waits)})
     last = max((row["at"] for row in rows), default=views[0].clock_min(1.0))
     chart = (
-        alt.Chart(_rows(rows))
+        alt.Chart(inline(rows))
         .mark_line(interpolate="monotone", strokeWidth=2)
         .encode(
             alt.X("at:Q", axis=_clock_axis(views[0], last), scale=alt.Scale(nice=False, zero=False)),
@@ -234,7 +236,7 @@ def print_times(views: Sequence[RunView]) -> Spec:
             tooltip=["run:N", "figure:N", alt.Tooltip("s:Q", format=".3f", title="seconds"), "orders:Q"],
         )
     )
-    return _spec(chart, 260)
+    return spec(chart, 260)
 
 
 def _by_run(views: Sequence[RunView], legend: alt.Legend) -> alt.Color:
@@ -257,13 +259,13 @@ def late_by_distance(views: Sequence[RunView]) -> Spec:
                 {"km": (index + 0.5) * step, "share": round(float((mine > 0).mean()), 4), "orders": len(mine),
                  "run": view.label}
             )  # fmt: skip
-    base = alt.Chart(_rows(rows)).encode(
+    base = alt.Chart(inline(rows)).encode(
         alt.X("km:Q", title="km from store to door, straight line", axis=alt.Axis(grid=False)),
         alt.Y("share:Q", title="share late", axis=alt.Axis(format="%", tickCount=4)),
         _by_run(views, LINES),
         tooltip=["run:N", "km:Q", alt.Tooltip("share:Q", format=".1%"), "orders:Q"],
     )
-    return _spec(alt.layer(base.mark_line(strokeWidth=2), base.mark_point(filled=True, opacity=1, size=45)), 180)
+    return spec(alt.layer(base.mark_line(strokeWidth=2), base.mark_point(filled=True, opacity=1, size=45)), 180)
 
 
 def delivery(views: Sequence[RunView]) -> Spec:
@@ -294,20 +296,20 @@ def _histogram(
     x = alt.X("from:Q", bin="binned", title=title, axis=axis, scale=alt.Scale(nice=False))
     y = alt.Y("share:Q", stack=None, axis=alt.Axis(format="%", tickCount=4), title=what)
     tip = ["run:N", alt.Tooltip("share:Q", format=".1%"), "from:Q", "to:Q"]
-    chart = alt.Chart(_rows(rows))
+    chart = alt.Chart(inline(rows))
     if several:  # bars would hide each other
         bars = chart.mark_line(interpolate="step-after", strokeWidth=2).encode(x, y, _by_run(views, LINES), tooltip=tip)
     else:
         bars = chart.mark_bar(binSpacing=1).encode(x, alt.X2("to:Q"), y, _by_run(views, LINES), tooltip=tip)
     if rule is None:
-        return _spec(alt.layer(bars), 200)
-    mark = alt.Chart(_rows([{"from": rule, "label": label}]))
+        return spec(alt.layer(bars), 200)
+    mark = alt.Chart(inline([{"from": rule, "label": label}]))
     line = mark.mark_rule(strokeDash=[4, 4], color="#9b2226").encode(x="from:Q")
     left = rule > 0.6 * max((row["to"] for row in rows), default=rule)  # no room to the right of the rule
     words = mark.mark_text(
         align="right" if left else "left", dx=-6 if left else 6, color="#9b2226", baseline="top"
     ).encode(x="from:Q", y=alt.value(2), text="label:N")
-    return _spec(alt.layer(bars, line, words), 200)
+    return spec(alt.layer(bars, line, words), 200)
 
 
 def utilisation(views: Sequence[RunView], who: str) -> Spec:
@@ -336,7 +338,7 @@ def sample_series(views: Sequence[RunView], metric: str) -> Spec:
     last = max((row["at"] for row in rows), default=1.0)
     colours = alt.Scale(domain=[v.label for v in views], range=[v.colour for v in views])
     chart = (
-        alt.Chart(_rows(rows))
+        alt.Chart(inline(rows))
         .mark_line(strokeWidth=1.6, interpolate="step-after")
         .encode(
             alt.X("at:Q", axis=_clock_axis(views[0], last), scale=alt.Scale(nice=False, zero=False)),
@@ -345,7 +347,7 @@ def sample_series(views: Sequence[RunView], metric: str) -> Spec:
             tooltip=["run:N", "value:Q"],
         )
     )
-    return _spec(chart, 120)
+    return spec(chart, 120)
 
 
 def lead_series(views: Sequence[RunView]) -> Spec:
@@ -364,7 +366,7 @@ def lead_series(views: Sequence[RunView]) -> Spec:
             rows.append({"day": float(day), "leads": signed, "what": "signed", "run": view.label})
     colours = alt.Scale(domain=["signed", "in private pools"], range=[PAPER, DOOR])
     chart = (
-        alt.Chart(_rows(rows))
+        alt.Chart(inline(rows))
         .mark_line(strokeWidth=2.2)
         .encode(
             alt.X("day:Q", title="day", axis=alt.Axis(grid=False)),
@@ -374,7 +376,7 @@ def lead_series(views: Sequence[RunView]) -> Spec:
             tooltip=["run:N", "what:N", "day:Q", "leads:Q"],
         )
     )
-    return _spec(chart, 260)
+    return spec(chart, 260)
 
 
 def pool_words(pools: Pools) -> str:
