@@ -30,11 +30,11 @@ class FaultDraws:
     """The faults of `n` orders' tickets, indexed by order_id."""
 
     def __init__(self, spec: PrinterFaultsSpec, seed: int, n: int) -> None:
-        chance = stream(seed, "printers.fault").random((3, n))
         shares = (spec.paper_end, spec.offline, spec.lost_ack)
         self._faults: dict[int, PrinterFault] = {}
-        # A ticket meets at most one fault; one draw a kind, so that raising one share moves no other kind's tickets.
-        for kind, share, draws in reversed(list(zip(PrinterFault, shares, chance, strict=True))):
+        # A ticket meets at most one fault; a stream a kind, so that raising one share moves no other kind's tickets.
+        for kind, share in reversed(list(zip(PrinterFault, shares, strict=True))):
+            draws = stream(seed, f"printers.fault.{kind}").random(n)
             self._faults.update((int(order_id), kind) for order_id in np.flatnonzero(draws < share))
         mu = log(spec.repair_mean_s) - REPAIR_SIGMA**2 / 2
         repairs = stream(seed, "printers.repair").standard_normal(n)
