@@ -10,7 +10,7 @@ class Counters:
     connections: int = 0
     bytes_in: int = 0
     bytes_dropped: int = 0
-    """Received while silent, or after the paper ended on a printer that forgets."""
+    """Received while silent."""
     receipts: int = 0
     """Pieces of paper that came out, whole or torn."""
     torn: int = 0

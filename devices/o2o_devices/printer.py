@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from o2o_devices.counters import Counters
 from o2o_devices.escpos import status as status_bytes
@@ -73,7 +73,8 @@ class VirtualPrinter:
         self._held_bytes = 0
         self._ended_at: float | None = None  # the paper ended (or will) in mid-job; waits for paper
         self._ended_met = False
-        self._deaf = False
+        self._lost: Literal["", "ticket", "answers"] = ""  # after a paper end: what the sender will not get
+        self._lost_mm = 0.0
         self._job = 0
         self._tickets = 0
         self._in_ticket = False
@@ -100,9 +101,7 @@ class VirtualPrinter:
             # "do not transmit data that follows until the Clear response is received": the rest of the piece goes too
             self._stop(now)
             self._abandon("cleared", now)
-            self._deaf = False
-        elif self._deaf:
-            self.counters.bytes_dropped += len(data)
+            self._interpreter.clear()
         else:
             self._note(self._interpreter.interpret(data))
             self._held.append((self._interpreter.fed_mm, len(data)))
@@ -126,7 +125,7 @@ class VirtualPrinter:
         self.end_input(now)
         self._job += 1
         self._asb = 0
-        self._deaf = False
+        self._lost = ""
         self._out.clear()
 
     @property
@@ -173,6 +172,10 @@ class VirtualPrinter:
             if behind >= 0.0:
                 out = self.mechanism.reach_at(self.mechanism.total_mm - behind)
                 at = min(at, _NEVER if out is None else out)
+        mechanism = self.mechanism
+        if self._asb and not mechanism.near_end(self._clock):  # to be told of at its time
+            out = mechanism.reach_at(mechanism.total_mm + mechanism.paper_mm - self.profile.near_end_mm)
+            at = min(at, _NEVER if out is None else out)
         return None if at == _NEVER else at
 
     def _next(self) -> tuple[float, str]:
@@ -219,8 +222,22 @@ class VirtualPrinter:
         for event in events:
             if isinstance(event, UnknownCommand):
                 self.counters.unknown += 1
+            elif self._lost and self._is_lost(event):
+                continue
             elif isinstance(event, Cut | ProcessId | TransmitStatus | TransmitId | AutoStatus):
                 self._todo.append(_Mark(event.mm, event, self._job))
+
+    def _is_lost(self, event: Event) -> bool:
+        """Whether the event belongs to a ticket that the paper end swallowed."""
+        if self._lost == "ticket":
+            if isinstance(event, Cut):
+                self._lost, self._lost_mm = "answers", event.mm
+                self._stream_mm = event.mm
+            return True
+        if isinstance(event, ClearBuffers) or event.mm <= self._lost_mm:
+            return isinstance(event, ProcessId)
+        self._lost = ""
+        return False
 
     def _book(self, now: float) -> None:
         """Book all paper that is known of, as far as the printer can print."""
@@ -233,7 +250,9 @@ class VirtualPrinter:
             self._booked.append((done, self._todo.popleft()))
             if isinstance(mark.event, Cut):
                 self._in_ticket = False
-        if self._interpreter.fed_mm > self._stream_mm:
+        if self._lost == "ticket":
+            self._stream_mm = self._interpreter.fed_mm
+        elif self._interpreter.fed_mm > self._stream_mm:
             self._feed(self._interpreter.fed_mm, now, cut=False)
 
     def _feed(self, mm: float, now: float, *, cut: bool) -> float | None:
@@ -321,7 +340,7 @@ class VirtualPrinter:
         self._abandon("power_off", now)
         self._interpreter.power_cycle()
         self._asb = 0
-        self._deaf = False
+        self._lost = ""
         self._out.clear()
         self.outages += 1
         self.counters.faults += 1
@@ -347,9 +366,12 @@ class VirtualPrinter:
             self._repair = (at + self._repair_s, "paper_end")
             self._repair_s = None
         if self.profile.on_paper_end == "discard":
+            # The rest of the ticket is read and forgotten, and its answer is never given: half a ticket on the next
+            # roll would be garbage, an acknowledgement a lie.
+            whole = self._interpreter.blank
             self._abandon("paper_end", at)
             self._ended_at = None
-            self._deaf = True  # to the rest of this job: half a ticket on the next roll would be garbage
+            self._lost, self._lost_mm = "answers" if whole else "ticket", self._stream_mm
 
     def _meet_trip(self, at: float) -> None:
         assert self._trip is not None
@@ -392,7 +414,7 @@ class VirtualPrinter:
         bottom = first.mm if first is not None else self._interpreter.fed_mm
         printed = self._stream_mm - (bottom - receipt.length_mm)
         self._todo.clear()
-        self._interpreter.clear()
+        self._interpreter.forget()
         self._stream_mm = self._interpreter.fed_mm
         self._held.clear()
         self._held_bytes = 0

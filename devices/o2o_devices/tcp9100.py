@@ -14,6 +14,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable
+from typing import cast
 
 from o2o_devices.errors import FleetError
 from o2o_devices.printer import VirtualPrinter
@@ -225,8 +226,7 @@ class _Connection(asyncio.BufferedProtocol):
         self.ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
         self._server.opened(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:

@@ -109,15 +109,33 @@ def test_paper_end_on_a_printer_that_forgets() -> None:
     assert [(at, r.text, r.stopped_by, r.length_mm) for at, r in bench.paper] == [
         (1.2, "line 1\nline 2", "paper_end", 12.0)
     ]
-    bench.send(b"the rest\n" + ticket(1), 6.0)
     bench.printer.set_paper(7.0)
-    bench.send(ticket(1), 7.0)
-    bench.printer.end_job(8.0)
-    bench.send(ticket(1), 8.0)
+    bench.send(ticket(1, b"A002"), 7.0)  # the same sender, the same connection
     bench.run(60.0)
     assert bench.texts == ["line 1|line 2", "line 1"]
-    assert bench.sent == [(9.0, ACK)]
-    assert bench.printer.counters.bytes_dropped == len(b"the rest\n" + ticket(1)) + len(ticket(1))
+    assert bench.sent == [(8.0, b"\x37\x22A002\x00")]
+
+
+def test_the_rest_of_a_ticket_that_the_paper_end_cut_off_is_swallowed_with_its_answer() -> None:
+    bench = Bench(paper_mm=12.0)
+    whole = b"1\n2\n3\n4\n" + b"\x1dv0\x00\x01\x00\x08\x00" + b"\x1dV\x00\n\n\n\n\n" + ticket(2)
+    bench.send(whole[:17], 0.0)  # into the image, whose data look like a cut
+    bench.run(5.0)
+    bench.printer.set_paper(6.0)
+    bench.send(whole[17:] + b"\x1dr\x01" + ticket(1, b"A002"), 6.0)
+    bench.run(60.0)
+    assert bench.texts == ["1|2", "line 1"]
+    assert bench.sent == [(6.0, b"\x00"), (7.0, b"\x37\x22A002\x00")]
+
+
+def test_without_paper_nothing_is_printed_and_nothing_acknowledged() -> None:
+    bench = Bench(paper_mm=0.0)
+    for n in range(3):
+        bench.send(ticket(2), float(n))
+    bench.printer.end_job(5.0)
+    bench.printer.set_paper(6.0)
+    bench.run(60.0)
+    assert (bench.paper, bench.sent) == ([], [])
 
 
 def test_paper_end_on_a_printer_that_goes_on() -> None:
@@ -183,6 +201,14 @@ def test_automatic_status_tells_of_changes() -> None:
     bench.printer.close_cover(2.0)
     bench.run(2.0)
     assert bench.sent == [(0.0, b"\x10\x00\x00\x00"), (1.0, b"\x38\x00\x00\x00"), (2.0, b"\x10\x00\x00\x00")]
+
+
+def test_automatic_status_tells_of_the_paper_end_in_mid_ticket() -> None:
+    bench = Bench(paper_mm=112.0)
+    bench.send(b"\x1da\xff" + ticket(30), 0.0)
+    bench.run(60.0)
+    assert [data for _, data in bench.sent] == [b"\x10\x00\x00\x00", b"\x10\x00\x03\x00", b"\x18\x00\x0f\x00"]
+    assert [at for at, _ in bench.sent] == pytest.approx([0.0, 1.2, 11.2])
 
 
 def test_a_full_buffer_is_given_back_as_paper_comes_out() -> None:

@@ -45,6 +45,14 @@ class Shop:
         return await asyncio.open_connection("127.0.0.1", self.server.port)
 
 
+@pytest.fixture(params=["asyncio", "uvloop"], autouse=True)
+def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything below holds on both event loops."""
+    if request.param == "uvloop":
+        uvloop = pytest.importorskip("uvloop")
+        monkeypatch.setattr(asyncio, "run", uvloop.run)
+
+
 def in_shop(test: Callable[[Shop], Awaitable[None]], profile: Profile = FAST) -> None:
     async def main() -> None:
         shop = Shop(profile)

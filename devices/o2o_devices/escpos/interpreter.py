@@ -178,6 +178,15 @@ class Interpreter:
         """The lines since the last cut; the receipt they will be part of is still to come."""
         return self._state.paper.begun()
 
+    @property
+    def blank(self) -> bool:
+        """Nothing begun since the last cut: no line, no character, no half command."""
+        return self._state.paper.blank and not self._held and not self._skip
+
+    def forget(self) -> None:
+        """Drop the lines and characters since the last cut, which never come out; reading goes on where it is."""
+        self._state.paper.drop()
+
     def clear(self) -> None:
         """Drop what is not printed and half a command (DLE DC4 8); modes stay, page mode ends."""
         self._drop_partial()
