@@ -325,15 +325,16 @@ def utilisation(views: Sequence[RunView], who: str) -> Spec:
 
 
 def sample_series(views: Sequence[RunView], metric: str) -> Spec:
-    """One sampled metric over time, a line a run."""
+    """One sampled metric over time, a line a run: the highest sample of each interval, so that no peak is lost."""
     rows: Rows = []
     for view in views:
         table = view.samples(metric)
         at, value = floats(table, "at"), floats(table, "value")
-        step = max(1, len(at) // 300)
+        starts = np.arange(0, len(at), max(1, len(at) // 240))
+        peaks = np.maximum.reduceat(value, starts) if len(at) else value
         rows += [
             {"at": round(view.clock_min(float(a)), 3), "value": _finite(float(v)), "run": view.label}
-            for a, v in zip(at[::step], value[::step], strict=True)
+            for a, v in zip(at[starts], peaks, strict=True)
         ]
     last = max((row["at"] for row in rows), default=1.0)
     colours = alt.Scale(domain=[v.label for v in views], range=[v.colour for v in views])
@@ -358,18 +359,18 @@ def lead_series(views: Sequence[RunView]) -> Spec:
         what, at = events.column("what").to_pylist(), floats(events, "at")
         change = {"claimed": (1, 0), "dropped": (-1, 0), "released": (-1, 0), "signed": (-1, 1)}
         steps = np.array([change.get(name, (0, 0)) for name in what], dtype=float).reshape(-1, 2).cumsum(axis=0)
-        days = np.arange(0, view.horizon_s * view.speed / 86400 + 1)
+        days = np.linspace(0, view.horizon_s * view.speed / 86400, 181)
         index = np.searchsorted(at * view.speed / 86400, days, side="right") - 1
         for day, i in zip(days, index, strict=True):
             held, signed = steps[i] if i >= 0 else (0.0, 0.0)
-            rows.append({"day": float(day), "leads": held, "what": "in private pools", "run": view.label})
-            rows.append({"day": float(day), "leads": signed, "what": "signed", "run": view.label})
+            rows.append({"day": round(float(day), 4), "leads": held, "what": "in private pools", "run": view.label})
+            rows.append({"day": round(float(day), 4), "leads": signed, "what": "signed", "run": view.label})
     colours = alt.Scale(domain=["signed", "in private pools"], range=[PAPER, DOOR])
     chart = (
         alt.Chart(inline(rows))
-        .mark_line(strokeWidth=2.2)
+        .mark_line(strokeWidth=2.2, interpolate="step-after")
         .encode(
-            alt.X("day:Q", title="day", axis=alt.Axis(grid=False)),
+            alt.X("day:Q", title="day", axis=alt.Axis(grid=False, tickCount=10), scale=alt.Scale(nice=False)),
             alt.Y("leads:Q", title="leads"),
             alt.Color("what:N", scale=colours, legend=LINES),
             alt.StrokeDash("run:N", legend=LINES if len(views) > 1 else None),

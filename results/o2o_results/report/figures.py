@@ -14,6 +14,8 @@ def seconds(value: float) -> str:
     if math.isinf(value):
         return "never" if value > 0 else "-never"
     size, sign = abs(value), "-" if value < 0 else ""
+    if size < 0.000_05:
+        return "0 ms"
     if size < 0.01:
         return f"{sign}{size * 1000:.1f} ms"
     if size < 1:

@@ -81,7 +81,7 @@ def city_map(view: RunView) -> CityMap | None:
         return None
     plane = _Plane(lat, lng)
     takeout = np.flatnonzero(np.asarray([kind == "order" for kind in orders.column("kind").to_pylist()], dtype=bool))
-    keep = takeout[:: max(1, math.ceil(len(takeout) / POINTS))]
+    keep = takeout[np.unique(np.linspace(0, max(0, len(takeout) - 1), min(len(takeout), POINTS)).astype(np.int64))]
     data = {
         "width": plane.wide,
         "height": plane.high,

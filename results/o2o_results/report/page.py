@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from o2o_results.errors import ResultsError
@@ -18,11 +19,11 @@ from o2o_results.report import charts, figures, headline, sections
 from o2o_results.report.environment import render, save
 from o2o_results.report.map import city_map
 from o2o_results.report.view import RunView, views
-from o2o_results.run import RunReader
+from o2o_results.run import RunReader, floats
 from o2o_results.statistics import throughput
 from o2o_results.tables import MARKS
 
-SAMPLE_TITLES = 12
+SAMPLES = 12
 """Sampled metrics shown at most."""
 
 
@@ -49,7 +50,7 @@ def report_html(runs: Sequence[RunReader]) -> str:
     if has_leads:
         embeds["leads"] = charts.lead_series(shown)
     maps = _maps(shown, embeds)
-    samples = _samples(shown, embeds)
+    samples, still = _samples(shown, embeds)
     requests = [found for view in shown if (found := sections.requests(view))]
     slowest = [found for view in shown if (found := sections.slowest(view))]
     comparison = headline.side_by_side(shown) if has_orders else None
@@ -89,6 +90,7 @@ def report_html(runs: Sequence[RunReader]) -> str:
         outcomes=[sections.outcomes(view) for view in shown if view.table("orders").num_rows],
         leads=[f"{view.label}: {charts.pool_words(view.summary.pools)}." for view in shown] if has_leads else [],
         samples=samples,
+        still=still,
         requests=requests,
         slowest=slowest,
         marks=[sections.MARK_NAMES.get(mark, mark) for mark in MARKS[1:]],
@@ -140,13 +142,18 @@ def _maps(shown: Sequence[RunView], embeds: dict[str, Any]) -> list[dict[str, An
     return found
 
 
-def _samples(shown: Sequence[RunView], embeds: dict[str, Any]) -> list[tuple[str, str]]:
-    metrics = sorted({metric for view in shown for metric in view.sample_metrics()})[:SAMPLE_TITLES]
+def _samples(shown: Sequence[RunView], embeds: dict[str, Any]) -> tuple[list[tuple[str, str]], list[str]]:
+    metrics = sorted({metric for view in shown for metric in view.sample_metrics()})
+    still = [metric for metric in metrics if not any(np.any(floats(view.samples(metric), "value")) for view in shown)]
     found = []
-    for place, metric in enumerate(metrics):
+    for place, metric in enumerate(metric for metric in metrics if metric not in still):
         embeds[f"sample{place}"] = charts.sample_series(shown, metric)
-        found.append((f"sample{place}", metric.replace("_", " ").replace(".", " · ").capitalize()))
-    return found
+        found.append((f"sample{place}", _sample_title(metric)))
+    return found[:SAMPLES], [_sample_title(metric).lower() for metric in still]
+
+
+def _sample_title(metric: str) -> str:
+    return metric.replace("_", " ").replace(".", " · ").capitalize()
 
 
 def _speed_note(shown: Sequence[RunView]) -> str:

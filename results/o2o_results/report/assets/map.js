@@ -75,8 +75,8 @@
       if (!this.canvas.clientWidth) return;
       const pen = this.place();
       this.drawRoads(pen);
-      const points = this.shown("drops") ? this.drawDrops(pen) : 0;
       if (this.shown("stores")) this.drawStores(pen);
+      const points = this.shown("drops") ? this.drawDrops(pen) : 0;
       this.drawScale(pen);
       this.holder.dataset.drawn = `${this.ranks.length} roads, ${points} drop-offs`;
     }
@@ -100,7 +100,7 @@
     drawDrops(pen) {
       const { x, y, late } = this.data.drops;
       const onlyLate = this.holder.querySelector("input[name=late]").checked;
-      const radius = Math.max(1.7, Math.min(3.4, 110 / Math.sqrt(x.length + 1))) * Math.min(2, Math.sqrt(this.zoom));
+      const radius = Math.max(1.9, Math.min(3.4, 130 / Math.sqrt(x.length + 1))) * Math.min(2, Math.sqrt(this.zoom));
       let drawn = 0;
       pen.globalAlpha = 0.82;
       for (const i of this.order) {
@@ -122,9 +122,9 @@
       pen.lineWidth = 1.2;
       for (let i = 0; i < x.length; i++) {
         const [px, py] = this.at(x[i], y[i]);
-        const size = 4 + 4.5 * Math.sqrt(orders[i] / most);
-        pen.fillStyle = "#22303a";
-        pen.strokeStyle = "#fff";
+        const size = 3.5 + 5.5 * Math.sqrt(orders[i] / most);
+        pen.fillStyle = "#fff";
+        pen.strokeStyle = "#22303a";
         pen.beginPath();
         pen.rect(px - size / 2, py - size / 2, size, size);
         pen.fill();
