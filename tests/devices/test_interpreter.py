@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from o2o_devices.escpos import Interpreter
-from o2o_devices.escpos.commands import COMMANDS
+from o2o_devices.escpos.commands import COMMANDS, table
 from o2o_devices.escpos.events import (
     AutoStatus,
     Beep,
@@ -267,3 +267,8 @@ def test_streams_of_other_programs_leave_no_unknown_bytes() -> None:
         assert not [event for event in events if isinstance(event, Unknown)], path.name
         for paper in receipts:
             assert not [char for char in paper.text if unicodedata.category(char) == "Cc" and char != "\n"], path.name
+
+
+def test_the_documented_commands_are_the_interpreters() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "escpos.md"
+    assert table() in page.read_text(encoding="utf-8")

@@ -36,12 +36,12 @@ ESC, FS, GS, DLE = b"\x1b", b"\x1c", b"\x1d", b"\x10"
 
 COMMANDS: tuple[Command, ...] = (
     # one byte
-    Command(b"\x00", "NUL", 0, None, "ignored", "K"),
+    Command(b"\x00", "NUL", 0, None, "nothing", "K"),
     Command(b"\x07", "BEL", 0, device.beep, "beep", "P, C"),
     Command(b"\x09", "HT", 0, text.tab, "next tab stop", "K"),
     Command(b"\x0a", "LF", 0, text.line_feed, "print and feed a line", "K"),
     Command(b"\x0c", "FF", 0, text.form_feed, "print the page, leave page mode", "K"),
-    Command(b"\x0d", "CR", 0, None, "ignored (as set at the factory)", "K"),
+    Command(b"\x0d", "CR", 0, None, "nothing, as set at the factory", "K"),
     Command(b"\x18", "CAN", 0, text.cancel, "drop the page's data", "K"),
     # DLE: acted on by the scanner on receipt; skipped here
     Command(DLE + b"\x04", "DLE EOT n", shapes.realtime_status, None, "status, answered on receipt", "K, E:dle_eot"),
@@ -123,7 +123,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(GS + b"*", "GS * x y ...", shapes.download_image, symbol.download_image, "store an image", "K"),
     Command(GS + b"/", "GS / m", 1, symbol.print_download, "print the stored image", "K"),
     Command(GS + b"8", "GS 8 L p1..p4 ...", shapes.long_graphics, symbol.long_graphics, "graphics", "K"),
-    Command(GS + b":", "GS :", 0, None, "begin or end a macro (its content is executed once, here)", "K"),
+    Command(GS + b":", "GS :", 0, None, "begin or end a macro; its content is executed once", "K"),
     Command(GS + b"B", "GS B n", 1, text.invert, "white on black", "K"),
     Command(GS + b"C", "GS C x ...", shapes.counters, None, "counters", "K"),
     Command(GS + b"D", "GS D m fn ...", shapes.windows_bmp, None, "store a BMP image", "K"),
@@ -137,10 +137,10 @@ COMMANDS: tuple[Command, ...] = (
     Command(GS + b"V", "GS V m [n]", shapes.cut, device.cut, "cut", "K"),
     Command(GS + b"W", "GS W nL nH", 2, text.area_width, "width of the print area", "K"),
     Command(GS + b"\\", "GS \\ nL nH", 2, text.page_move, "relative vertical position in the page", "K"),
-    Command(GS + b"^", "GS ^ r t m", 3, None, "repeat the macro (not executed)", "K"),
+    Command(GS + b"^", "GS ^ r t m", 3, None, "repeat the macro", "K"),
     Command(GS + b"a", "GS a n", 1, device.auto_status, "automatic status back", "K"),
     Command(GS + b"b", "GS b n", 1, None, "smoothing", "K"),
-    Command(GS + b"c", "GS c", 0, None, "print the counter (not executed)", "K"),
+    Command(GS + b"c", "GS c", 0, None, "print the counter", "K"),
     Command(GS + b"f", "GS f n", 1, None, "font of a bar code's digits", "K"),
     Command(GS + b"g", "GS g n ...", shapes.maintenance, None, "maintenance counters", "K"),
     Command(GS + b"h", "GS h n", 1, symbol.barcode_height, "height of bar codes", "K"),
@@ -156,3 +156,13 @@ COMMANDS: tuple[Command, ...] = (
 ONE_BYTE: dict[int, Command] = {row.opcode[0]: row for row in COMMANDS if len(row.opcode) == 1}
 PREFIXED: dict[int, Command] = {row.opcode[0] << 8 | row.opcode[1]: row for row in COMMANDS if len(row.opcode) == 2}
 PREFIXES = frozenset((0x10, 0x1B, 0x1C, 0x1D))
+
+
+def table() -> str:
+    """The commands as the Markdown table of docs/escpos.md."""
+    rows = ["| command | bytes | what it does here | source |", "|---|---|---|---|"]
+    for row in COMMANDS:
+        name = row.name.replace("|", "\\|")
+        what = row.what if row.action is not None or row.opcode[0] == DLE[0] else f"{row.what} (read, no effect)"
+        rows.append(f"| {name} | {row.opcode.hex(' ').upper()} | {what} | {row.source} |")
+    return "\n".join(rows)
