@@ -16,7 +16,7 @@ import pyarrow as pa
 from simpy import Event
 
 from o2o_domain.leads import LeadStage, convert
-from o2o_domain.pools import PoolPolicy
+from o2o_domain.pools import Granted, PoolPolicy
 from o2o_domain.refusal import Refused
 from o2o_scenarios.schema import PoolSpec
 from o2o_sim.crm.pools import Pools
@@ -133,7 +133,7 @@ class LeadDesk:
 
     def _reply(self, refused: Refused | None, rule: str | None = None, facts: dict[str, Any] | None = None) -> Reply:
         if self._desk.decisions is not None and rule is not None and facts is not None:
-            self._desk.decisions.note(rule, facts, "granted" if refused is None else refused)
+            self._desk.decisions.note(rule, facts, Granted() if refused is None else refused)
         return OK if refused is None else refusal(refused)
 
     def _listed(self, lead_ids: np.ndarray[Any, np.dtype[np.intp]], lat: float, lng: float, k: int) -> Reply:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from o2o_domain.decisions import to_json
+from o2o_domain.decisions import Decision, to_json
+from o2o_domain.rules import replay
 from o2o_results.audit import audit
 from o2o_results.hashes import tables_hash
 from o2o_results.tables import TABLES
@@ -121,7 +122,7 @@ def test_progress_rises_to_one(town, intents):
     assert told[-1] == 1.0
 
 
-def test_the_decision_log_changes_nothing_and_names_the_rules(busy):
+def test_the_decision_log_changes_nothing_and_replays_to_the_same_decisions(busy):
     scenario, city, trace, run = busy
     logged = simulate(scenario, city, trace, decisions=True)
     decisions = logged.tables["decisions"].to_pylist()
@@ -133,6 +134,12 @@ def test_the_decision_log_changes_nothing_and_names_the_rules(busy):
     assert [decision["seq"] for decision in decisions] == list(range(len(decisions)))
     steps = [decision for decision in decisions if decision["rule"] == "orders.step"]
     assert steps[0]["output"] == to_json("paid")
+    changed = [
+        decision
+        for decision in decisions
+        if replay(Decision(decision["rule"], decision["input"], decision["output"])).output != decision["output"]
+    ]
+    assert not changed
     without = {name: table for name, table in logged.tables.items() if name != "decisions"}
     assert tables_hash(without) == tables_hash({name: run.tables[name] for name in without})
 
