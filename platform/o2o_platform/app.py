@@ -16,6 +16,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from o2o_platform import errors
+from o2o_platform.hot_lane import HotLane, Tokens
 from o2o_platform.kit.background import Background
 from o2o_platform.kit.clock import Clock, SystemClock
 from o2o_platform.kit.context import Context
@@ -55,7 +56,8 @@ def create_app(
     db = Database(settings.database_url, readers=settings.readers, durable=settings.durable, now=clock.now)
     stream = Stream(db.read, db.last_event)
     db.on_commit = stream.delivered
-    ctx = Context(settings, clock, db, stream, Background(clock))
+    hot = HotLane(Tokens(settings.jwt_secret, clock))
+    ctx = Context(settings, clock, db, stream, Background(clock), hot)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -76,6 +78,7 @@ def create_app(
     app.state.ready = False
     app.state.provider_transport = provider_transport
     errors.install(app)
+    hot.install(app)
     _health(app)
     for register in registers:
         register(app, ctx)

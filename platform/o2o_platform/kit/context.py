@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from sqlalchemy import Connection
@@ -23,6 +23,9 @@ from o2o_platform.kit.clock import Clock
 from o2o_platform.kit.database import Database
 from o2o_platform.kit.stream import Stream
 from o2o_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from o2o_platform.hot_lane import HotLane  # which stands above the kit: it knows accounts
 
 OrderRow = Any
 """A row of the table `orders` (SQLAlchemy Row: attributes are columns)."""
@@ -39,6 +42,7 @@ class Context:
     db: Database
     stream: Stream
     background: Background
+    hot: HotLane
     paid: dict[str, OrderHook] = field(default_factory=dict)
     closed: dict[str, OrderHook] = field(default_factory=dict)
     exports: dict[str, Callable[[Connection], Iterable[dict[str, Any]]]] = field(default_factory=dict)

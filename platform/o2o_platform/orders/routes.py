@@ -1,20 +1,22 @@
-"""Routes of orders. The hot ones decode and encode with msgspec (see `kit.web`); each writes in one unit of work."""
+"""Routes of orders. Nearly all are on the hot lane (`hot_lane`); each writes in one unit of work."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Query
 from sqlalchemy import Connection
+from starlette.requests import Request
 from starlette.responses import Response
 
 from o2o_domain.roles import Permission
-from o2o_platform.accounts.dependencies import current_user, require
+from o2o_platform.accounts.dependencies import current_user
 from o2o_platform.accounts.tokens import CurrentUser
 from o2o_platform.errors import Unprocessable
 from o2o_platform.kit.context import Context
-from o2o_platform.kit.web import body, reply, schema_of
+from o2o_platform.kit.web import body, reply
 from o2o_platform.merchants import repository as merchants
 from o2o_platform.orders import bodies, lifecycle, repository, views
 from o2o_platform.orders.bodies import OrderBody, PositionBody, ReasonBody
@@ -29,31 +31,8 @@ def register(app: FastAPI, ctx: Context) -> None:
     """Add the routes, and the takeout's part in payment and closing."""
     ctx.paid["order"] = enqueue
     ctx.closed["order"] = lifecycle.give_back
-
-    @app.post("/orders", status_code=201, tags=["orders"], openapi_extra=schema_of(OrderBody))
-    async def create(request: Request, user: CurrentUser = require(Permission.PLACE_ORDER)) -> Response:
-        """Place an order; the answer holds the link to pay it. Needs the header Idempotency-Key."""
-        key = request.headers.get(KEY, "")
-        if not 1 <= len(key) <= MAX_KEY:
-            raise Unprocessable("idempotency_key", f"the header {KEY} must have 1 to {MAX_KEY} characters")
-        wanted = await body(request, bodies.ORDER)
-        mark, now = fingerprint(await request.body()), ctx.clock.now()
-        placed = await ctx.db.write(lambda conn: place(conn, ctx.settings, user, key, mark, wanted, now))
-        answer = reply(placed.answer, 201)
-        if placed.again:
-            answer.headers["Idempotent-Replayed"] = "true"
-        return answer
-
-    @app.get("/orders/{order_id}", tags=["orders"])
-    async def show(order_id: int, user: CurrentUser = Depends(current_user)) -> Response:
-        """One order, to those whom it concerns."""
-
-        def unit(conn: Connection) -> dict[str, Any]:
-            order = repository.find(conn, order_id)
-            views.may_see(conn, user, order)
-            return views.view(order)
-
-        return reply(await ctx.db.read(unit))
+    _placing(app, ctx)
+    _steps(app, ctx)
 
     @app.get("/merchants/{merchant_id}/orders", tags=["orders"])
     async def of_merchant(
@@ -71,44 +50,77 @@ def register(app: FastAPI, ctx: Context) -> None:
 
         return reply({"orders": await ctx.db.read(unit)})
 
-    async def step(unit: Callable[[Connection], dict[str, Any]]) -> Response:
+
+def _placing(app: FastAPI, ctx: Context) -> None:
+    async def create(request: Request, user: CurrentUser) -> Response:
+        """Place an order; the answer holds the link to pay it. Needs the header Idempotency-Key."""
+        key = request.headers.get(KEY, "")
+        if not 1 <= len(key) <= MAX_KEY:
+            raise Unprocessable("idempotency_key", f"the header {KEY} must have 1 to {MAX_KEY} characters")
+        wanted = await body(request, bodies.ORDER)
+        mark, now = fingerprint(await request.body()), ctx.clock.now()
+        placed = await ctx.db.write(lambda conn: place(conn, ctx.settings, user, key, mark, wanted, now))
+        answer = reply(placed.answer, 201)
+        if placed.again:
+            answer.headers["Idempotent-Replayed"] = "true"
+        return answer
+
+    async def show(request: Request, user: CurrentUser, order_id: int) -> Response:
+        """One order, to those whom it concerns."""
+
+        def unit(conn: Connection) -> dict[str, Any]:
+            order = repository.find(conn, order_id)
+            views.may_see(conn, user, order)
+            return views.view(order)
+
+        return reply(await ctx.db.read(unit))
+
+    add = partial(ctx.hot.add, app, tag="orders")
+    add("POST", "/orders", create, Permission.PLACE_ORDER, body=OrderBody, status=201)
+    add("GET", "/orders/{order_id}", show, None)
+
+
+def _steps(app: FastAPI, ctx: Context) -> None:
+    async def write(unit: Callable[[Connection], dict[str, Any]]) -> Response:
         return reply(await ctx.db.write(unit))
 
-    @app.post("/orders/{order_id}/accept", tags=["orders"])
-    async def accept(order_id: int, user: CurrentUser = require(Permission.WORK_ORDERS)) -> Response:
+    async def accept(request: Request, user: CurrentUser, order_id: int) -> Response:
         """The merchant cooks it; a rider is looked for."""
         now = ctx.clock.now()
-        return await step(lambda conn: lifecycle.accept(conn, ctx, user, order_id, now))
+        return await write(lambda conn: lifecycle.accept(conn, ctx, user, order_id, now))
 
-    @app.post("/orders/{order_id}/reject", tags=["orders"], openapi_extra=schema_of(ReasonBody))
-    async def reject(request: Request, order_id: int, user: CurrentUser = require(Permission.WORK_ORDERS)) -> Response:
+    async def reject(request: Request, user: CurrentUser, order_id: int) -> Response:
         """The merchant will not cook it; the user is refunded."""
         reason, now = await _reason(request), ctx.clock.now()
-        return await step(lambda conn: lifecycle.reject(conn, ctx, user, order_id, reason, now))
+        return await write(lambda conn: lifecycle.reject(conn, ctx, user, order_id, reason, now))
 
-    @app.post("/orders/{order_id}/ready", tags=["orders"])
-    async def ready(order_id: int, user: CurrentUser = require(Permission.WORK_ORDERS)) -> Response:
+    async def ready(request: Request, user: CurrentUser, order_id: int) -> Response:
         """The food is ready."""
         now = ctx.clock.now()
-        return await step(lambda conn: lifecycle.ready(conn, user, order_id, now))
+        return await write(lambda conn: lifecycle.ready(conn, user, order_id, now))
 
-    @app.post("/orders/{order_id}/picked_up", tags=["orders"], openapi_extra=schema_of(PositionBody))
-    async def picked_up(request: Request, order_id: int, user: CurrentUser = require(Permission.RIDE)) -> Response:
+    async def picked_up(request: Request, user: CurrentUser, order_id: int) -> Response:
         """The rider has it."""
         where, now = await _position(request), ctx.clock.now()
-        return await step(lambda conn: lifecycle.picked_up(conn, user, order_id, where, now))
+        return await write(lambda conn: lifecycle.picked_up(conn, user, order_id, where, now))
 
-    @app.post("/orders/{order_id}/delivered", tags=["orders"], openapi_extra=schema_of(PositionBody))
-    async def delivered(request: Request, order_id: int, user: CurrentUser = require(Permission.RIDE)) -> Response:
+    async def delivered(request: Request, user: CurrentUser, order_id: int) -> Response:
         """The user has it; the rider is free at the place named."""
         where, now = await _position(request), ctx.clock.now()
-        return await step(lambda conn: lifecycle.delivered(conn, ctx, user, order_id, where, now))
+        return await write(lambda conn: lifecycle.delivered(conn, ctx, user, order_id, where, now))
 
-    @app.post("/orders/{order_id}/cancel", tags=["orders"], openapi_extra=schema_of(ReasonBody))
-    async def cancel(request: Request, order_id: int, user: CurrentUser = Depends(current_user)) -> Response:
+    async def cancel(request: Request, user: CurrentUser, order_id: int) -> Response:
         """The user, or an operator for them, gives the order up; what was paid is refunded."""
         reason, now = await _reason(request), ctx.clock.now()
-        return await step(lambda conn: lifecycle.cancel(conn, ctx, user, order_id, reason, now))
+        return await write(lambda conn: lifecycle.cancel(conn, ctx, user, order_id, reason, now))
+
+    add = partial(ctx.hot.add, app, "POST", tag="orders")
+    add("/orders/{order_id}/accept", accept, Permission.WORK_ORDERS)
+    add("/orders/{order_id}/reject", reject, Permission.WORK_ORDERS, body=ReasonBody)
+    add("/orders/{order_id}/ready", ready, Permission.WORK_ORDERS)
+    add("/orders/{order_id}/picked_up", picked_up, Permission.RIDE, body=PositionBody)
+    add("/orders/{order_id}/delivered", delivered, Permission.RIDE, body=PositionBody)
+    add("/orders/{order_id}/cancel", cancel, None, body=ReasonBody)
 
 
 async def _reason(request: Request) -> str:

@@ -75,8 +75,7 @@ class PrinterConnection:
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._done[ticket] = done
-        self._writer.write(data + ask_done(ticket))
-        await self._writer.drain()
+        await self._write(data + ask_done(ticket))
         return done
 
     async def close(self) -> None:
@@ -89,12 +88,18 @@ class PrinterConnection:
             await self._writer.wait_closed()
 
     async def _ask(self, question: bytes, timeout_s: float) -> int:
-        if not self.alive:
-            raise ConnectionResetError("the printer hung up")
         self._status = asyncio.get_running_loop().create_future()
-        self._writer.write(question)
-        await self._writer.drain()
+        await self._write(question)
         return await wait_for(self._clock, self._status, timeout_s)
+
+    async def _write(self, data: bytes) -> None:
+        if not self.alive or self._writer.is_closing():
+            raise ConnectionResetError("the printer hung up")
+        try:
+            self._writer.write(data)
+            await self._writer.drain()
+        except RuntimeError as exc:  # what uvloop says of a transport that has closed meanwhile
+            raise ConnectionResetError(str(exc)) from exc
 
     async def _listen(self) -> None:
         try:
