@@ -19,8 +19,8 @@ import httpx
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-from o2o_devices.fleet import Fleet
 
+from o2o_devices.fleet import Fleet
 from o2o_devices.receipt import Receipt
 from o2o_domain.orders import OrderState, settled
 from o2o_domain.ticket_layout import parse
@@ -142,7 +142,7 @@ class CityProcess:
 
 
 def progress(states: dict[int, str]) -> dict[str, int]:
-    """How many orders the platform told of, and how many of them are settled (deals count once their voucher is out)."""
+    """How many orders the platform told of, and how many are settled (a deal is once its voucher is out)."""
     done = sum(any(settled(kind, OrderState(state)) for kind in ("order", "deal")) for state in states.values())
     return {"known": len(states), "settled": done}
 

@@ -1,12 +1,13 @@
 """From what everybody saw to the run tables: platform, payment provider, printers, actors and users.
 
 Decides how the platform's ids and unix times become the scenario's ids and run seconds, and which side each column is
-taken from. It computes no figure and corrects nothing: where two sides disagree, both stand in the tables for the audit.
+taken from. It computes no figure and corrects nothing: where two sides disagree, both stand in the tables, for the
+audit to see.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,43 +64,14 @@ class _Collector:
         rows: dict[str, list[Row]] = {
             "orders": orders,
             "requests": self._requests(),
-            "tickets": [
-                self._timed(
-                    {
-                        **row,
-                        "order_id": self._intent_of[row["order_id"]],
-                        "merchant_id": self._merchant_of[row["merchant_id"]],
-                        "printer_id": self._merchant_of[row["printer_id"]],
-                    },
-                    "queued", "claimed", "rendered", "delivered_to_printer", "printed",
-                )
-                for row in self._export("tickets")
-                if row["order_id"] in self._intent_of
-            ],
+            "tickets": self._tickets(),
             "payments": self._payments(),
-            "ledger": [
-                self._timed({**row, "order_id": self._intent_of[row["order_id"]], "account": self._account(row["account"])}, "at")
-                for row in self._export("ledger")
-                if row["order_id"] in self._intent_of
-            ],
-            "stock": [
-                {**row, "dish_id": self._dish_of[row["dish_id"]], "merchant_id": self._merchant_of[row["merchant_id"]]}
-                for row in self._export("stock")
-                if row["dish_id"] in self._dish_of
-            ],
-            "coupons": [
-                {**row, "code": self._coupon_of[row["code"]]} for row in self._export("coupons") if row["code"] in self._coupon_of
-            ],
-            "vouchers": [
-                self._timed(
-                    {**row, "order_id": self._intent_of[row["order_id"]], "deal_id": self._deal_of[row["deal_id"]]},
-                    "issued", "redeemed",
-                )
-                for row in self._export("vouchers")
-                if row["order_id"] in self._intent_of
-            ],
+            "ledger": self._ledger(),
+            "stock": self._stock(),
+            "coupons": self._coupons(),
+            "vouchers": self._vouchers(),
             **self._crm(),
-        }  # fmt: skip
+        }
         tables = {
             name: pa.Table.from_pylist([_only(name, row) for row in content], TABLES[name])
             for name, content in rows.items()
@@ -180,17 +152,44 @@ class _Collector:
         rows.sort(key=lambda row: (row["sent"], row["intended"]))
         return [{"request_id": number, **row} for number, row in enumerate(rows)]
 
+    def _tickets(self) -> list[Row]:
+        marks = ("queued", "claimed", "rendered", "delivered_to_printer", "printed")
+        return [
+            {
+                **self._timed(row, *marks),
+                "merchant_id": self._merchant_of[row["merchant_id"]],
+                "printer_id": self._merchant_of[row["printer_id"]],
+            }
+            for row in self._of_orders("tickets")
+        ]
+
+    def _ledger(self) -> list[Row]:
+        rows = (self._timed(row, "at") for row in self._of_orders("ledger"))
+        return [{**row, "account": self._account(row["account"])} for row in rows]
+
+    def _stock(self) -> list[Row]:
+        return [
+            {**row, "dish_id": self._dish_of[row["dish_id"]], "merchant_id": self._merchant_of[row["merchant_id"]]}
+            for row in self._export("stock")
+            if row["dish_id"] in self._dish_of
+        ]
+
+    def _coupons(self) -> list[Row]:
+        rows = (row for row in self._export("coupons") if row["code"] in self._coupon_of)
+        return [{**row, "code": self._coupon_of[row["code"]]} for row in rows]
+
+    def _vouchers(self) -> list[Row]:
+        rows = (self._timed(row, "issued", "redeemed") for row in self._of_orders("vouchers"))
+        return [{**row, "deal_id": self._deal_of[row["deal_id"]]} for row in rows]
+
     def _payments(self) -> list[Row]:
         statement = self._statement()
         rows = []
-        for row in self._export("payments"):
-            if row["order_id"] not in self._intent_of:
-                continue
+        for row in self._of_orders("payments"):
             charge = statement.get(row["payment_id"], {})
             rows.append(
                 {
                     **self._timed(row, "requested", "confirmed", "callback"),
-                    "order_id": self._intent_of[row["order_id"]],
                     "provider_state": charge.get("state"),
                     "provider_fen": charge.get("charged_fen"),
                     "provider_refunded_fen": charge.get("refunded_fen"),
@@ -226,30 +225,20 @@ class _Collector:
             for visit in pq.read_table(self._folder / f"{CITY_FILE}-visits.parquet").to_pylist()
         }
         leads = [
-            self._timed({**row, "lead_id": self._lead_of[row["lead_id"]], "owner": self._number(row["owner_ref"], "bd")}, "created", "signed")
-            for row in self._export("leads")
-            if row["lead_id"] in self._lead_of
-        ]  # fmt: skip
+            {**self._timed(row, "created", "signed"), "owner": self._number(row["owner_ref"], "bd")}
+            for row in self._of_leads("leads")
+        ]
         events = [
-            self._timed(
-                {
-                    **row,
-                    "lead_id": self._lead_of[row["lead_id"]],
-                    "actor": self._number(row["actor_ref"], "bd"),
-                    "owner": self._number(row["owner_ref"], "bd"),
-                },
-                "at",
-            )
-            for row in self._export("lead_events")
-            if row["lead_id"] in self._lead_of
+            {
+                **self._timed(row, "at"),
+                "actor": self._number(row["actor_ref"], "bd"),
+                "owner": self._number(row["owner_ref"], "bd"),
+            }
+            for row in self._of_leads("lead_events")
         ]
         visits = []
-        for row in self._export("visits"):
-            if row["lead_id"] not in self._lead_of:
-                continue
-            visit = self._timed(
-                {**row, "lead_id": self._lead_of[row["lead_id"]], "bd_id": self._number(row["bd_ref"], "bd")}, "at"
-            )
+        for row in self._of_leads("visits"):
+            visit = {**self._timed(row, "at"), "bd_id": self._number(row["bd_ref"], "bd")}
             near = [
                 own
                 for (bd, lead, at), own in travel.items()
@@ -263,6 +252,18 @@ class _Collector:
     def _export(self, table: str) -> Iterable[Row]:
         decode = msgspec.json.decode
         return [decode(line) for line in self._admin.lines(f"/admin/export/{table}")]
+
+    def _of_orders(self, table: str) -> Iterator[Row]:
+        """Rows that belong to orders of this run, with the intent as their order."""
+        for row in self._export(table):
+            if (intent := self._intent_of.get(row["order_id"])) is not None:
+                yield {**row, "order_id": intent}
+
+    def _of_leads(self, table: str) -> Iterator[Row]:
+        """Rows that belong to leads of this run, with the scenario's lead."""
+        for row in self._export(table):
+            if (lead := self._lead_of.get(row["lead_id"])) is not None:
+                yield {**row, "lead_id": lead}
 
     def _timed(self, row: Row, *names: str) -> Row:
         """The row with unix times turned into run seconds."""

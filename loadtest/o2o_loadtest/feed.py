@@ -7,6 +7,7 @@ at an empty line, `id` is sent back as Last-Event-ID, lines that start with a co
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -63,10 +64,8 @@ class Feed:
     async def follow(self) -> None:
         """Read until cancelled; a cut connection is made again from the last event."""
         while True:
-            try:
+            with contextlib.suppress(httpx.HTTPError):
                 await self._read()
-            except httpx.HTTPError:
-                pass
             self.reconnects += 1
             await asyncio.sleep(RECONNECT_S)
 

@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import gevent
 
 from o2o_loadtest.config import LiveConfig
 from o2o_scenarios.trace import Intent
 
-
-class Http(Protocol):
-    """The few things a journey needs of Locust's HTTP session."""
-
-    def post(self, path: str, **kwargs: Any) -> Any:
-        """POST; returns a response with `status_code` and `json()`."""
-        ...
+Post = Callable[..., Any]
+"""Locust's `session.post(url, json=, headers=, name=)`; its response has `status_code` and `json()`."""
 
 
 class Journal:
@@ -36,11 +31,11 @@ class Journeys:
     """Runs the journey of each intent of a trace against one platform."""
 
     def __init__(
-        self, config: LiveConfig, intents: list[Intent], http: Http, on_done: Callable[[str, float, str | None], None]
+        self, config: LiveConfig, intents: list[Intent], post: Post, on_done: Callable[[str, float, str | None], None]
     ) -> None:
         self._config = config
         self._intents = intents
-        self._http = http
+        self._post = post
         self._on_done = on_done
         self.journal = Journal()
 
@@ -110,7 +105,7 @@ class Journeys:
     ) -> dict[str, Any] | None:
         """One request; None when there was no answer or the platform failed (5xx)."""
         sent = self._now()
-        response = self._http.post(path, json=body, headers=headers, name=name)
+        response = self._post(path, json=body, headers=headers, name=name)
         status = int(response.status_code or 0)
         answered = 200 <= status < 500 and status != 429
         self.journal.requests.append(

@@ -253,7 +253,8 @@ class LivePlatform:
         intended = self._env.wall_now()
         if not path:  # an order this adapter has not heard of yet: nobody to ask, try again
             return Reply(0)
-        status, decoded, error, sent = 0, {}, None, intended
+        decoded: Any = {}
+        status, error, sent = 0, None, intended
         try:
             async with self._gate:
                 sent = self._env.wall_now()

@@ -27,7 +27,7 @@ from o2o_scenarios.trace import Trace
 REPORT_EVERY_S = 1.0
 
 
-class TraceReplay(FastHttpUser):  # type: ignore[misc]
+class TraceReplay(FastHttpUser):
     """Not a user but the street they come down: starts every intent of the trace at its time."""
 
     fixed_count = 1
@@ -47,7 +47,7 @@ class TraceReplay(FastHttpUser):  # type: ignore[misc]
     def replay(self) -> None:
         """The whole trace once; then this process is told to quit."""
         folder = Path(self.config.folder)
-        journeys = Journeys(self.config, self._trace.intents(), self.client, self._journey_done)
+        journeys = Journeys(self.config, self._trace.intents(), self.client.post, self._journey_done)
         engine = ArrivalEngine(self.config.epoch, journeys.intended_s(), journeys.run)
         reporter = gevent.spawn(_report, engine, len(self._trace))
         try:
@@ -83,10 +83,12 @@ def _write(path: Path, rows: list[dict[str, Any]]) -> None:
             file.write(msgspec.json.encode(row) + b"\n")
 
 
-@events.init.add_listener
 def _check_configuration(environment: Environment, **_: Any) -> None:
     """A missing configuration is one line, not a traceback in a greenlet."""
     try:
         LiveConfig.from_environment()
     except (KeyError, OSError, msgspec.ValidationError, msgspec.DecodeError) as error:
         sys.exit(f"o2o: this Locust file is started by `o2o load`, which sets O2O_LOAD_CONFIG ({error!r})")
+
+
+events.init.add_listener(_check_configuration)  # type: ignore[no-untyped-call]

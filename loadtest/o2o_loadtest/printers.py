@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable
 
 from o2o_devices.fleet import Fleet, PrinterSpec
-
 from o2o_devices.receipt import Receipt
 from o2o_scenarios.schema import Scenario
 from o2o_sim.city.model import City

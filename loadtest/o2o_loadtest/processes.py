@@ -7,6 +7,7 @@ the end of its log. Children get no signal of the terminal's: Ctrl-C is the orch
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -99,10 +100,8 @@ class Child:
         self._reader.join(STOP_S)
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
-                try:
+                with contextlib.suppress(OSError):  # a line that could not be flushed to a child that is gone
                     stream.close()
-                except OSError:  # a line that could not be flushed to a child that is gone
-                    pass
         if not self._log.closed:
             self._log.close()
 

@@ -20,7 +20,7 @@ STEPS_AT_ONCE = 200
 LONGEST_SLEEP_S = 0.5
 
 
-class RealtimeEnvironment(Environment):  # type: ignore[misc]
+class RealtimeEnvironment(Environment):
     """An Environment whose clock is the wall's; `epoch` is the unix time of run second 0, which may lie ahead."""
 
     def __init__(self, epoch: float, *, wall: Callable[[], float] = time.time) -> None:

@@ -73,7 +73,7 @@ def _own_platform(scenario: Scenario, folder: Path) -> Target:
     )
     path = folder / "live-settings.json"
     write_settings(settings, path)
-    argv = [*os.environ.get("O2O_ARGV", f"{sys.executable} -m o2o_cli.main").split(), "serve", "--port", "0", "--provider-port", "0"]
+    argv = [sys.executable, "-m", "o2o_cli.main", "serve", "--port", "0", "--provider-port", "0"]
     return Target(password, argv=[*argv, "--settings", str(path), "--announce"])
 
 
