@@ -19,6 +19,10 @@ Post = Callable[..., Any]
 """Locust's `session.post(url, json=, headers=, name=)`; its response has `status_code` and `json()`."""
 
 
+RETRY_PAUSES_S = (0.1, 0.5, 2.0)
+"""Pauses before a request is made again."""
+
+
 class Journal:
     """What the users saw: one row a request, one a journey. Times are run seconds."""
 
@@ -103,11 +107,26 @@ class Journeys:
     def _request(
         self, intent: Intent, name: str, path: str, body: dict[str, Any], intended: float, headers: dict[str, str]
     ) -> dict[str, Any] | None:
-        """One request; None when there was no answer or the platform failed (5xx)."""
+        """One request, made again after a pause while nobody answers or the platform is overloaded.
+
+        That is safe: orders carry an idempotency key, and a provider charges a payment once. None: given up.
+        """
+        for pause_s in (*RETRY_PAUSES_S, None):
+            response, answered = self._try(intent, name, path, body, intended, headers)
+            if answered:
+                decoded = response.json()
+                return decoded if isinstance(decoded, dict) else {}
+            if pause_s is not None:
+                gevent.sleep(pause_s)
+        return None
+
+    def _try(
+        self, intent: Intent, name: str, path: str, body: dict[str, Any], intended: float, headers: dict[str, str]
+    ) -> tuple[Any, bool]:
         sent = self._now()
         response = self._post(path, json=body, headers=headers, name=name)
         status = int(response.status_code or 0)
-        answered = 200 <= status < 500 and status != 429
+        ok = 200 <= status < 300
         self.journal.requests.append(
             {
                 "order_id": intent.intent_id,
@@ -117,14 +136,11 @@ class Journeys:
                 "sent": sent,
                 "ended": self._now() if status else None,
                 "status": status,
-                "ok": 200 <= status < 300,
-                "error": None if 200 <= status < 300 else (str(getattr(response, "error", "") or "") or str(status)),
+                "ok": ok,
+                "error": None if ok else (str(getattr(response, "error", "") or "") or str(status)),
             }
         )
-        if not answered:
-            return None
-        decoded = response.json()
-        return decoded if isinstance(decoded, dict) else {}
+        return response, 200 <= status < 500 and status != 429
 
     def _now(self) -> float:
         return time.time() - self._config.epoch

@@ -89,6 +89,10 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+KEEP_ALIVE_S = 75
+"""Longer than clients keep an idle connection, so that no request meets a connection that is just being closed."""
+
+
 class _Server(uvicorn.Server):
     """uvicorn's server, without its own signal handling: two of them share the loop."""
 
@@ -108,7 +112,12 @@ async def serve(
     """Serve platform and provider until SIGINT or SIGTERM. The sockets' addresses become the public URLs."""
     base_url, provider_url = _url(platform_socket), _url(provider_socket)
     settings = replace(settings, public_url=base_url, provider_url=provider_url)
-    common: dict[str, Any] = {"log_level": log_level, "access_log": False, "timeout_graceful_shutdown": 5}
+    common: dict[str, Any] = {
+        "log_level": log_level,
+        "access_log": False,
+        "timeout_graceful_shutdown": 5,
+        "timeout_keep_alive": KEEP_ALIVE_S,
+    }
     platform = _Server(uvicorn.Config(create_app(settings), **common))
     provider = _Server(uvicorn.Config(create_sandbox(base_url, settings.provider_secret), **common))
 
