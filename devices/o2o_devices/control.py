@@ -54,10 +54,10 @@ class Control:
         self._server.act(lambda printer, now: printer.power_on())
 
     def lose_acks(self, count: int = 1) -> None:
-        """The next `count` answers to GS ( H never arrive, though the paper is out."""
+        """So many more of the next answers to GS ( H never arrive, though the paper is out."""
 
         def change(printer: VirtualPrinter, now: float) -> None:
-            printer.acks_to_lose = count
+            printer.acks_to_lose += count
 
         self._server.act(change)
 

@@ -94,6 +94,8 @@ class PrinterServer:
 
     def _keep_port(self) -> None:
         assert self._loop is not None
+        if self._stopped:
+            return
         try:
             self._placeholder = self._bind()
         except FleetError:  # uvloop closes a listening socket one turn later
