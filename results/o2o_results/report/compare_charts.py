@@ -10,15 +10,15 @@ import math
 import altair as alt
 
 from o2o_results.comparison import Comparison, Metric
-from o2o_results.report.charts import MUTED, PAPER, Rows, Spec, inline, spec
 from o2o_results.report.figures import number
+from o2o_results.report.vega import BAD, GOOD, MUTED, NEITHER, PAPER, Rows, Sheet, Spec
 
-WORSE, BETTER, NEITHER = "#a8322a", "#2c7a57", "#5b666e"
 ROW = 34
 
 
 def level_chart(comparison: Comparison, metric: Metric) -> Spec:
     """A row a variant: one faint dot a replication, the mean with its interval on top."""
+    sheet = Sheet()
     dots: Rows = []
     means: Rows = []
     for variant in comparison.variants:
@@ -35,7 +35,7 @@ def level_chart(comparison: Comparison, metric: Metric) -> Spec:
     y = alt.Y("variant:N", sort=order, title=None, axis=alt.Axis(labelLimit=220, labelFontSize=12))
     axis = alt.Axis(tickCount=5)
     cloud = (
-        alt.Chart(inline(dots))
+        sheet.chart(dots)
         .mark_tick(thickness=1.5, size=13, opacity=0.35, color=PAPER)
         .encode(
             alt.X("value:Q", title=metric.unit, scale=alt.Scale(zero=False), axis=axis),
@@ -43,14 +43,15 @@ def level_chart(comparison: Comparison, metric: Metric) -> Spec:
             tooltip=["replication:Q", "value:Q"],
         )
     )
-    base = alt.Chart(inline(means)).encode(y=y, tooltip=["variant:N", "mean:Q", "low:Q", "high:Q"])
+    base = sheet.chart(means).encode(y=y, tooltip=["variant:N", "mean:Q", "low:Q", "high:Q"])
     bar = base.mark_rule(strokeWidth=3, color=PAPER).encode(alt.X("low:Q"), alt.X2("high:Q"))
     dot = base.mark_point(filled=True, opacity=1, size=70, color=PAPER).encode(alt.X("mean:Q"))
-    return spec(alt.layer(cloud, bar, dot), ROW * len(order) + 10)
+    return sheet.spec(alt.layer(cloud, bar, dot), ROW * len(order) + 10)
 
 
 def difference_chart(comparison: Comparison, metric: Metric) -> Spec:
     """A row a variant but the baseline: the paired difference with its interval, against zero."""
+    sheet = Sheet()
     rows: Rows = []
     for variant in comparison.variants:
         if variant.label == comparison.baseline:
@@ -67,18 +68,14 @@ def difference_chart(comparison: Comparison, metric: Metric) -> Spec:
     order = [row["variant"] for row in rows]
     y = alt.Y("variant:N", sort=order, title=None, axis=alt.Axis(labelLimit=220, labelFontSize=12))
     colour = alt.Color(
-        "tone:N", scale=alt.Scale(domain=["good", "bad", "none"], range=[BETTER, WORSE, NEITHER]), legend=None
+        "tone:N", scale=alt.Scale(domain=["good", "bad", "none"], range=[GOOD, BAD, NEITHER]), legend=None
     )
-    base = alt.Chart(inline(rows)).encode(y=y, color=colour, tooltip=["variant:N", "words:N"])
+    base = sheet.chart(rows).encode(y=y, color=colour, tooltip=["variant:N", "words:N"])
     title = f"difference to {comparison.baseline}, {metric.unit}"
-    zero = (
-        alt.Chart(inline([{"zero": 0}]))
-        .mark_rule(color=MUTED, strokeDash=[3, 3])
-        .encode(x=alt.X("zero:Q", title=title))
-    )
+    zero = sheet.chart([{"zero": 0}]).mark_rule(color=MUTED, strokeDash=[3, 3]).encode(x=alt.X("zero:Q", title=title))
     bar = base.mark_rule(strokeWidth=3).encode(alt.X("low:Q"), alt.X2("high:Q"))
     dot = base.mark_point(filled=True, opacity=1, size=70).encode(alt.X("mean:Q"))
-    return spec(alt.layer(zero, bar, dot), ROW * max(1, len(order)) + 10)
+    return sheet.spec(alt.layer(zero, bar, dot), ROW * max(1, len(order)) + 10)
 
 
 def tone(comparison: Comparison, metric: Metric, label: str) -> str:

@@ -18,7 +18,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from o2o_results.errors import ResultsError
-from o2o_results.report.charts import THEME
+from o2o_results.report.vega import THEME
 
 _ASSETS = resources.files("o2o_results.report") / "assets"
 

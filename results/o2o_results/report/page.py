@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 
 from o2o_results.errors import ResultsError
-from o2o_results.report import charts, figures, headline, sections
+from o2o_results.report import charts, city_charts, figures, headline, sections
 from o2o_results.report.environment import render, save
 from o2o_results.report.map import city_map
 from o2o_results.report.view import RunView, views
@@ -48,7 +48,7 @@ def report_html(runs: Sequence[RunReader]) -> str:
     if has_orders:
         _order_charts(shown, embeds)
     if has_leads:
-        embeds["leads"] = charts.lead_series(shown)
+        embeds["leads"] = city_charts.lead_series(shown)
     maps = _maps(shown, embeds)
     samples, still = _samples(shown, embeds)
     requests = [found for view in shown if (found := sections.requests(view))]
@@ -88,7 +88,7 @@ def report_html(runs: Sequence[RunReader]) -> str:
         riders_note=sections.riders_note(shown),
         busiest=[sections.busiest(view) for view in shown if view.table("merchants").num_rows],
         outcomes=[sections.outcomes(view) for view in shown if view.table("orders").num_rows],
-        leads=[f"{view.label}: {charts.pool_words(view.summary.pools)}." for view in shown] if has_leads else [],
+        leads=[f"{view.label}: {city_charts.pool_words(view.summary.pools)}." for view in shown] if has_leads else [],
         samples=samples,
         still=still,
         requests=requests,
@@ -118,10 +118,10 @@ def _order_charts(shown: Sequence[RunView], embeds: dict[str, Any]) -> None:
         embeds[f"demand{place}"] = charts.demand(view, top=top)
     embeds["distribution"] = charts.distribution(shown)
     embeds["print_times"] = charts.print_times(shown)
-    embeds["late_by_distance"] = charts.late_by_distance(shown)
-    embeds["delivery"] = charts.delivery(shown)
-    embeds["kitchens"] = charts.utilisation(shown, "kitchens")
-    embeds["riders"] = charts.utilisation(shown, "riders")
+    embeds["late_by_distance"] = city_charts.late_by_distance(shown)
+    embeds["delivery"] = city_charts.delivery(shown)
+    embeds["kitchens"] = city_charts.utilisation(shown, "kitchens")
+    embeds["riders"] = city_charts.utilisation(shown, "riders")
 
 
 def _maps(shown: Sequence[RunView], embeds: dict[str, Any]) -> list[dict[str, Any]]:
@@ -147,7 +147,7 @@ def _samples(shown: Sequence[RunView], embeds: dict[str, Any]) -> tuple[list[tup
     still = [metric for metric in metrics if not any(np.any(floats(view.samples(metric), "value")) for view in shown)]
     found = []
     for place, metric in enumerate(metric for metric in metrics if metric not in still):
-        embeds[f"sample{place}"] = charts.sample_series(shown, metric)
+        embeds[f"sample{place}"] = city_charts.sample_series(shown, metric)
         found.append((f"sample{place}", _sample_title(metric)))
     return found[:SAMPLES], [_sample_title(metric).lower() for metric in still]
 
