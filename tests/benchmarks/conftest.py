@@ -17,6 +17,7 @@ from o2o_cli.bench.calibration import calibrate
 if not os.environ.get("O2O_BENCH"):
     collect_ignore_glob = ["test_*.py"]
 
+SMOKE = os.environ.get("O2O_BENCH") == "smoke"
 Bench = Callable[..., Any]
 
 
@@ -25,10 +26,10 @@ def bench(request: pytest.FixtureRequest, benchmark: Any) -> Iterator[Bench]:
     """Time `function()`, which does `units` of `unit`; returns its last result. `events`: of a model's run, if any."""
     before = calibrate()
 
-    def timed(function: Callable[[], Any], *, units: int = 1, unit: str = "calls", slow: bool = False) -> Any:
+    def timed(function: Callable[[], Any], *, units: int = 1, unit: str = "calls", rounds: int = 0) -> Any:
         benchmark.extra_info.update(what=_title(request), units=units, unit=unit)
-        if slow:  # a round takes a good part of a second: some rounds are enough
-            return benchmark.pedantic(function, rounds=3, warmup_rounds=1)
+        if rounds:  # a round takes a good part of a second: so many are enough
+            return benchmark.pedantic(function, rounds=min(rounds, 3) if SMOKE else rounds, warmup_rounds=1)
         return benchmark(function)
 
     timed.extra_info = benchmark.extra_info  # type: ignore[attr-defined]

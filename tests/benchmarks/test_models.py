@@ -32,7 +32,7 @@ def test_model_kernel(bench: Any) -> None:
     city = build_city(DAY)
     trace = build_trace(DAY, city)
     first = simulate(DAY, city, trace)
-    run = bench(lambda: simulate(DAY, city, trace), units=len(trace), unit="orders", slow=True)
+    run = bench(lambda: simulate(DAY, city, trace), units=len(trace), unit="orders", rounds=5)
     assert run.events == first.events
     assert not run.interrupted
     bench.extra_info["events"] = run.events
@@ -45,7 +45,7 @@ def test_pool_season(bench: Any) -> None:
     roads = Roads.of(scenario, city)
     first = simulate_pools(scenario, city, roads=roads)
     visits = first.tables["visits"].num_rows
-    run = bench(lambda: simulate_pools(scenario, city, roads=roads), units=visits, unit="visits", slow=True)
+    run = bench(lambda: simulate_pools(scenario, city, roads=roads), units=visits, unit="visits", rounds=5)
     assert run.events == first.events
     bench.extra_info["events"] = run.events
 
@@ -53,7 +53,7 @@ def test_pool_season(bench: Any) -> None:
 def test_city_build(bench: Any) -> None:
     """City: build, 2,000 nodes."""
     scenario = Scenario(name="bench_city", seed=3)
-    city = bench(lambda: build_city(scenario), units=scenario.city.nodes, unit="nodes", slow=True)
+    city = bench(lambda: build_city(scenario), units=scenario.city.nodes, unit="nodes", rounds=7)
     assert city.graph.n_nodes > 1800
 
 
@@ -61,5 +61,5 @@ def test_travel_rows(bench: Any) -> None:
     """City: ways to 2,000 nodes."""
     graph = build_city(Scenario(name="bench_roads", seed=3)).graph
     sources = list(range(0, graph.n_nodes, graph.n_nodes // 100))[:100]
-    rows = bench(lambda: TravelTimes(graph).times(sources), units=100, unit="sources", slow=True)
+    rows = bench(lambda: TravelTimes(graph).times(sources), units=100, unit="sources", rounds=7)
     assert rows.shape == (100, graph.n_nodes)

@@ -22,8 +22,10 @@ from o2o_cli.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[3]
 SUITE = ROOT / "tests" / "benchmarks"
-ENVIRONMENT = {"O2O_BENCH": "1", "PYTEST_ADDOPTS": "", "PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"}
-"""Of the suite's process: it is collected, nobody's options, one order of sets, one thread of linear algebra."""
+ENVIRONMENT = {"PYTEST_ADDOPTS": "", "PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"}
+"""Of the suite's process: nobody's options, one order of sets, one thread of linear algebra."""
+SWITCH = "O2O_BENCH"
+"""The suite is collected only when this variable is set: `full` or `smoke`."""
 _TEST = re.compile(r"^def test_(\w+)\(", re.MULTILINE)
 
 
@@ -83,7 +85,7 @@ def _pytest(names: Sequence[str], path: Path, *, smoke: bool, progress: Callable
     with subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**os.environ, **ENVIRONMENT},
+        env={**os.environ, **ENVIRONMENT, SWITCH: "smoke" if smoke else "full"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
