@@ -26,15 +26,22 @@ def build(scenario: Scenario, *, quiet: bool) -> tuple[City, Trace]:
             f"city: {graph.n_nodes:,} nodes, {graph.n_edges:,} edges, {len(city.merchants):,} merchants, "
             f"{len(city.riders):,} riders; trace: {len(trace):,} intents"
         )
-        for line in dropped(graph.notes):
+        for line in dropped(city.notes):
             console.err.print(f"city: {line}")
     return city, trace
 
 
 def dropped(notes: dict[str, Any]) -> list[str]:
-    """What was left out of the road graph, for the user to know."""
-    count = notes.get("dropped_nodes")
-    return [f"{count:,} nodes that cannot be reached from everywhere were dropped"] if count else []
+    """What was left out of the road graph, and how a real day was fitted to it, for the user to know."""
+    graph, day = notes.get("graph", {}), notes.get("day", {})
+    lines = []
+    if count := graph.get("nodes_dropped"):
+        lines.append(
+            f"{count:,} of {graph['nodes_read']:,} nodes dropped: they cannot be reached from, or do not reach, the rest"
+        )
+    if day.get("says"):
+        lines.append(str(day["says"]))
+    return lines
 
 
 def notes_of(city: City, trace: Trace) -> dict[str, Any]:
