@@ -195,4 +195,6 @@ class Manifest:
 
 
 def _first_line(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"{error.args[0]} is missing"
     return (str(error) or type(error).__name__).splitlines()[0]

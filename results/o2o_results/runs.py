@@ -84,6 +84,8 @@ def find_run(text: str, root: Path = RUNS) -> RunReader:
         return RunReader(Path(text))
     if text == "latest" or text.startswith("latest:"):
         world = text.partition(":")[2]
+        if world not in ("", "model", "live"):
+            raise MissingRun(f"{text}: no world is called {world!r} (latest, latest:model or latest:live)")
         for run in list_runs(root):
             if run.manifest and run.manifest.status == "finished" and world in ("", run.manifest.world):
                 return RunReader(run.folder)

@@ -70,7 +70,7 @@ def _histogram(
     sheet = Sheet()
     several = len(views) > 1
     axis = alt.Axis(format="%", grid=False) if percent else alt.Axis(grid=False)
-    x = alt.X("from:Q", bin="binned", title=title, axis=axis, scale=alt.Scale(nice=False))
+    x = alt.X("from:Q", bin=None if several else "binned", title=title, axis=axis, scale=alt.Scale(nice=False))
     y = alt.Y("share:Q", stack=None, axis=alt.Axis(format="%", tickCount=4), title=what)
     tip = ["run:N", alt.Tooltip("share:Q", format=".1%"), "from:Q", "to:Q"]
     chart = sheet.chart(rows)
