@@ -60,6 +60,13 @@ def read_document(path: Path) -> Document:
 def parse_document(text: str, source: str) -> Document:
     """Parse YAML text; `source` stands for the file in messages. Raises ScenarioError."""
     try:
+        return _parsed(text, source)
+    except RecursionError:
+        raise ScenarioError(f"{source}: nested too deeply, or an alias (`*name`) refers to itself") from None
+
+
+def _parsed(text: str, source: str) -> Document:
+    try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0

@@ -21,6 +21,9 @@ from o2o_scenarios.overrides import apply_override, parse_override
 from o2o_scenarios.schema import Scenario
 
 _PACKAGE = Path(__file__).resolve().parent
+_KINDS = {"tuple_type": "input should be a list", "model_type": "input should be a mapping of fields"}
+"""Types of errors that pydantic tells in Python's words."""
+
 # In a wheel the catalogue lies inside the package; in a checkout it is the folder that the package stands in.
 CATALOGUE = _PACKAGE / "catalogue" if (_PACKAGE / "catalogue").is_dir() else _PACKAGE.parent
 
@@ -39,7 +42,7 @@ def find(name_or_path: str) -> Path:
     looks_like_path = path.suffix in {".yaml", ".yml"} or len(path.parts) > 1
     if path.is_file():
         return path
-    if path.is_dir():
+    if name_or_path and path.is_dir():
         raise ScenarioNotFoundError(
             f"{name_or_path}: is a folder; a scenario is a YAML file or one of: {', '.join(known)}"
         )
@@ -142,8 +145,7 @@ def _one_line(error: ValidationError, document: Document) -> str:
         near = difflib.get_close_matches(str(path[-1]), names, n=1)
         hint = f"did you mean `{near[0]}`? " if near else ""
         return f"{where}unknown field `{dotted(path)}`; {hint}allowed: {', '.join(names)}{more}"
-    message = str(problem["msg"])
-    message = message.removeprefix("Value error, ")
+    message = _KINDS.get(problem["type"], str(problem["msg"])).removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     given = problem.get("input")
     shown = f", not {given!r}" if problem["type"] != "missing" and not isinstance(given, dict | list) else ""

@@ -13,14 +13,24 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-PositiveFloat = Annotated[float, Field(gt=0.0)]
-NonNegativeFloat = Annotated[float, Field(ge=0.0)]
-PositiveInt = Annotated[int, Field(gt=0)]
-NonNegativeInt = Annotated[int, Field(ge=0)]
-MinuteOfDay = Annotated[int, Field(ge=0, le=1440)]
+
+def _number(value: object) -> object:
+    """YAML reads `yes` and `on` as true, and Python takes true for 1."""
+    if isinstance(value, bool):
+        raise ValueError("input should be a number")
+    return value
+
+
+Real = Annotated[float, BeforeValidator(_number)]
+Whole = Annotated[int, BeforeValidator(_number)]
+Fraction = Annotated[Real, Field(ge=0.0, le=1.0)]
+PositiveFloat = Annotated[Real, Field(gt=0.0)]
+NonNegativeFloat = Annotated[Real, Field(ge=0.0)]
+PositiveInt = Annotated[Whole, Field(gt=0)]
+NonNegativeInt = Annotated[Whole, Field(ge=0)]
+MinuteOfDay = Annotated[Whole, Field(ge=0, le=1440)]
 
 Segment = Literal["work_meal", "family", "social"]
 Vehicle = Literal["motorcycle", "bicycle", "car", "walking"]
@@ -53,7 +63,7 @@ class MerchantsSpec(Spec):
     """Stores with menus, kitchens of finite capacity, opening hours and a printer each."""
 
     count: PositiveInt = 200
-    dishes: Annotated[int, Field(ge=1, le=60)] = 12
+    dishes: Annotated[Whole, Field(ge=1, le=60)] = 12
     price_min_fen: PositiveInt = 600
     price_max_fen: PositiveInt = 4800
     stock_per_dish: NonNegativeInt = 500
@@ -116,11 +126,11 @@ class CitySpec(Spec):
 
     graph: str | None = None
     """GraphML (OSMnx) or .osm.pbf file, or a folder with nodes.csv and edges.csv; null makes a synthetic city."""
-    nodes: Annotated[int, Field(ge=16, le=100_000)] = 2000
+    nodes: Annotated[Whole, Field(ge=16, le=100_000)] = 2000
     extent_km: PositiveFloat = 9.0
-    rivers: Annotated[int, Field(ge=0, le=4)] = 1
+    rivers: Annotated[Whole, Field(ge=0, le=4)] = 1
     bridges_per_river: PositiveInt = 5
-    arterial_every: Annotated[int, Field(ge=2)] = 6
+    arterial_every: Annotated[Whole, Field(ge=2)] = 6
     zones: PositiveInt = 48
     merchants: MerchantsSpec = MerchantsSpec()
     users: UsersSpec = UsersSpec()
@@ -318,7 +328,7 @@ class Scenario(Spec):
     """What the scenario shows and what to look at."""
     kind: Literal["city", "pools"] = "city"
     """`city`: a day of orders; `pools`: weeks of BDs and leads."""
-    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 7
+    seed: Annotated[Whole, Field(ge=0, le=2**63 - 1)] = 7
     clock: ClockSpec = ClockSpec()
     city: CitySpec = CitySpec()
     demand: DemandSpec = DemandSpec()
@@ -331,9 +341,10 @@ class Scenario(Spec):
     load: LoadSpec = LoadSpec()
     slo: SloSpec = SloSpec()
 
-    @model_validator(mode="after")
-    def _unique_coupons(self) -> Scenario:
-        codes = [coupon.code for coupon in self.coupons]
-        if len(codes) != len(set(codes)):
-            raise ValueError("coupons: codes must be unique")
-        return self
+    @field_validator("coupons")
+    @classmethod
+    def _unique_coupons(cls, coupons: tuple[CouponSpec, ...]) -> tuple[CouponSpec, ...]:
+        codes = [coupon.code for coupon in coupons]
+        if twice := [code for place, code in enumerate(codes) if code in codes[:place]]:
+            raise ValueError(f"codes must be unique, {twice[0]} is there twice")
+        return coupons

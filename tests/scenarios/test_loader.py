@@ -86,8 +86,16 @@ def test_equal_scenarios_have_equal_hashes() -> None:
         ("name: mine\ncity: {merchants: {price_min_fen: 9000}}\n", r"price_min_fen must not exceed price_max_fen"),
         (
             "name: mine\ncoupons:\n" + "- {code: A, threshold_fen: 1, off_fen: 2, budget_fen: 3}\n" * 2,
-            r"coupons: codes must be unique",
+            r"mine\.yaml:2: `coupons`: codes must be unique, A is there twice$",
         ),
+        (
+            "name: mine\nclock: {duration_s: yes}\n",
+            r"mine\.yaml:2: `clock\.duration_s`: input should be a number, not True",
+        ),
+        ("name: mine\nseed: true\n", r"mine\.yaml:2: `seed`: input should be a number, not True"),
+        ("name: mine\ncity: 3\n", r"mine\.yaml:2: `city`: input should be a mapping of fields, not 3"),
+        ("name: mine\ncoupons: A\n", r"mine\.yaml:2: `coupons`: input should be a list, not 'A'"),
+        ("name: &a [*a]\n", r"mine\.yaml: nested too deeply, or an alias"),
         ("name: mine\nextends: 3\n", r"mine\.yaml:2: `extends` must be the name or path"),
         ("name: mine\nextends: nowhere\n", r"mine\.yaml:2: `extends`: no scenario is named `nowhere`"),
         ("name: mine\nextends: mine.yaml\n", r"runs in a circle"),
@@ -122,6 +130,7 @@ def test_a_bad_override_is_told_in_one_line(override: str, message: str) -> None
         ("lunch_pek", r"did you mean `lunch_peak`\?"),
         ("nowhere/x.yaml", r"nowhere/x\.yaml: no such file"),
         (".", r"is a folder"),
+        ("", r"no scenario is named ``; known: lunch_peak"),
     ],
 )
 def test_an_unknown_name_gets_a_near_match_or_what_is_known(name: str, message: str) -> None:
