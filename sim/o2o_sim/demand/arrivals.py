@@ -17,6 +17,8 @@ from o2o_sim.city.model import Floats
 from o2o_sim.errors import DemandError
 
 _DAY_MIN = 1440.0
+MAX_INTENTS = 20_000_000
+"""More intents than this do not fit into the memory of one machine: an hour at 5,500 orders a second."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,12 @@ def circumstances(spec: DemandSpec) -> float:
 
 
 def arrivals(rng: np.random.Generator, curve: RateCurve) -> Floats:
-    """The instants of a Poisson process of this rate, ascending, float64 [n]."""
+    """The instants of a Poisson process of this rate, ascending, float64 [n]. Raises DemandError above MAX_INTENTS."""
     total = curve.total()
+    if total > MAX_INTENTS:
+        raise DemandError(
+            f"demand: {total:,.0f} intents are expected in this window, at most {MAX_INTENTS:,} fit a run"
+        )
     reached, parts = 0.0, []
     while reached < total:
         gaps = rng.standard_exponential(max(64, int((total - reached) * 1.02) + 64))

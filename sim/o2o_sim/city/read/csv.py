@@ -8,6 +8,7 @@ them; without it the zone is taken as 32 N, which the notes say: a wrong zone mo
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,8 @@ def read_csv(folder: Path) -> RawGraph:
     columns: tuple[str, str] | None = None
     for line, row in _rows(nodes_file, ("node_index",)):
         columns = columns or _place_columns(nodes_file, row)
+        if row["node_index"] in number:
+            raise CityError(f"city.graph: {nodes_file}:{line}: node_index {row['node_index']!r} is there twice")
         number[row["node_index"]] = len(spots)
         spots.append((_value(nodes_file, line, row, columns[0]), _value(nodes_file, line, row, columns[1])))
     ends: list[tuple[int, int]] = []
@@ -38,6 +41,8 @@ def read_csv(folder: Path) -> RawGraph:
     from_osm = False
     for line, row in _rows(edges_file, ("from_node", "to_node")):
         for end in ("from_node", "to_node"):
+            if not row[end]:
+                raise CityError(f"city.graph: {edges_file}:{line}: {end} is empty")
             if row[end] not in number:
                 raise CityError(f"city.graph: {edges_file}:{line}: {end} {row[end]!r} is not in nodes.csv")
         ends.append((number[row["from_node"]], number[row["to_node"]]))
@@ -102,7 +107,9 @@ def _value(path: Path, line: int, row: dict[str, str], column: str, *, positive:
     try:
         value = float(text)
     except ValueError:
-        raise CityError(f"city.graph: {path}:{line}: {column} is {text!r}, a number is wanted") from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise CityError(f"city.graph: {path}:{line}: {column} is {text!r}, a number is wanted")
     if positive and value < 0:
         raise CityError(f"city.graph: {path}:{line}: {column} is {text}, it must not be negative")
     return value
