@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from o2o_platform.coupons.repository import give_back
+
 pytestmark = pytest.mark.anyio
 
 LUNCH = {"code": "LUNCH", "threshold_fen": 2500, "off_fen": 600, "budget_fen": 6000, "per_user": 1, "segments": []}
@@ -110,8 +112,6 @@ async def test_a_cancelled_order_gives_the_coupon_back(world: Any, paid: bool) -
 
 
 async def test_giving_back_twice_does_no_harm(world: Any) -> None:
-    from o2o_platform.coupons.repository import give_back
-
     await make(world)
     user, shop = await world.actor("consumer"), await world.shop(("面", 3000, 100))
     order_id = (await world.place(user, shop, coupon_code="LUNCH")).json()["order_id"]
@@ -138,8 +138,6 @@ async def test_a_coupon_is_not_changed_by_creating_it_again(world: Any) -> None:
     assert (await books(world))["budget_fen"] == 6000
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"code": "lower"}, {"off_fen": 0}, {"off_fen": -5}, {"budget_fen": -1}, {"per_user": 0}, {"colour": 1}]
-)
-async def test_senseless_coupons_are_422(world: Any, wrong: dict[str, Any]) -> None:
-    assert (await world.admin.post("/admin/coupons", [{**LUNCH, **wrong}])).status_code == 422
+async def test_senseless_coupons_are_422(world: Any) -> None:
+    for wrong in ({"code": "lower"}, {"off_fen": 0}, {"off_fen": -5}, {"budget_fen": -1}, {"per_user": 0}, {"hue": 1}):
+        assert (await world.admin.post("/admin/coupons", [{**LUNCH, **wrong}])).status_code == 422, wrong

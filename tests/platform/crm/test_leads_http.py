@@ -92,10 +92,11 @@ async def test_history_tells_the_whole_story_in_order(team: Any) -> None:
     ]
 
 
-@pytest.mark.parametrize("statement", ["UPDATE lead_events SET what = 'claimed'", "DELETE FROM lead_events"])
-async def test_history_is_append_only_in_the_database(team: Any, statement: str) -> None:
-    with pytest.raises(sa.exc.IntegrityError, match="append-only"):
-        await team.world.app.state.ctx.db.write(lambda conn: conn.execute(sa.text(statement)))
+async def test_history_is_append_only_in_the_database(team: Any) -> None:
+    db = team.world.app.state.ctx.db
+    for statement in (sa.text("UPDATE lead_events SET what = 'claimed'"), sa.text("DELETE FROM lead_events")):
+        with pytest.raises(sa.exc.IntegrityError, match="append-only"):
+            await db.write(lambda conn, statement=statement: conn.execute(statement))
     assert [event["what"] for event in await team.history(0)] == ["created"]
 
 
@@ -116,12 +117,10 @@ async def test_a_known_ref_keeps_its_lead(team: Any) -> None:
     assert len(await team.history(0)) == 1
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"lat": 91.0}, {"lng": -181.0}, {"source": "dream"}, {"name": ""}, {"colour": "red"}]
-)
-async def test_senseless_leads_are_422(team: Any, wrong: dict[str, Any]) -> None:
-    body = {"ref": "x", "name": "x", "lat": 1.0, "lng": 1.0, **wrong}
-    assert (await team.bd.post("/crm/leads", body)).status_code == 422
+async def test_senseless_leads_are_422(team: Any) -> None:
+    for wrong in ({"lat": 91.0}, {"lng": -181.0}, {"source": "dream"}, {"name": ""}, {"hue": 3}):
+        body = {"ref": "x", "name": "x", "lat": 1.0, "lng": 1.0, **wrong}
+        assert (await team.bd.post("/crm/leads", body)).status_code == 422, wrong
 
 
 async def test_exports_hold_the_run_tables_columns(team: Any) -> None:

@@ -49,8 +49,8 @@ async def test_an_order_on_its_way_is_not_reviewed(world: Any) -> None:
     assert (await user.post("/orders/999999/review", {"stars": 5})).status_code == 404
 
 
-@pytest.mark.parametrize("stars", [0, 6, -1, "five"])
-async def test_senseless_stars_are_422(world: Any, stars: Any) -> None:
+async def test_senseless_stars_are_422(world: Any) -> None:
     user, shop = await world.actor("consumer"), await world.shop()
     order_id = await world.paid(user, shop)
-    assert (await user.post(f"/orders/{order_id}/review", {"stars": stars})).status_code == 422
+    for stars in (0, 6, -1, "five", None):
+        assert (await user.post(f"/orders/{order_id}/review", {"stars": stars})).status_code == 422, stars
