@@ -7,6 +7,8 @@ divides `dispatch_patience_s` before he passes it.
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import secrets
 from collections.abc import Mapping
@@ -85,6 +87,11 @@ class Settings:
     visit_radius_m: float = 300.0
     """A BD checks in a visit at most this far from the store (C13)."""
 
+    def __post_init__(self) -> None:
+        """Raises PlatformError naming a setting of another type, or out of its range."""
+        for item in fields(self):
+            _check(item.name, str(item.type), getattr(self, item.name))
+
     @property
     def fees(self) -> FeePolicy:
         """Delivery fee and commission, as the domain takes them."""
@@ -114,25 +121,41 @@ class Settings:
         given: dict[str, object] = {}
         defaults = cls()
         for item in fields(cls):
-            name = f"O2O_{item.name.upper()}"
-            if name in env:
-                given[item.name] = _parse(name, env[name], getattr(defaults, item.name))
+            if (name := _variable(item.name)) in env:
+                given[item.name] = _parse(env[name], getattr(defaults, item.name))
         return replace(defaults, **given)  # type: ignore[arg-type]
 
 
-_CHOICES = {"O2O_DISPATCH_RULE": ("nearest", "least_loaded"), "O2O_POOL_EXTENSION_RESETS": ("term", "all")}
+_CHOICES = {"dispatch_rule": ("nearest", "least_loaded"), "pool_extension_resets": ("term", "all")}
+_KINDS: dict[str, tuple[type, ...]] = {"bool": (bool,), "int": (int,), "float": (int, float)}
+_LEAST = {"readers": 1, "print_max_attempts": 1, "timezone_offset_s": -86_400}
+"""Smallest values allowed; of the other figures it is 0."""
+_TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
-def _parse(name: str, text: str, default: object) -> object:
-    kind = type(default)
-    if name in _CHOICES and text not in _CHOICES[name]:
-        raise PlatformError("bad_setting", f"{name}={text}: must be one of {', '.join(_CHOICES[name])}")
-    if kind is bool:
-        if text.lower() not in {"0", "1", "true", "false", "yes", "no"}:
-            raise PlatformError("bad_setting", f"{name}={text}: must be one of 0, 1, true, false, yes, no")
-        return text.lower() in {"1", "true", "yes"}
-    try:
-        value: object = kind(text)  # type: ignore[call-arg]
-    except ValueError:
-        raise PlatformError("bad_setting", f"{name}={text}: must be {kind.__name__}") from None
-    return value
+def _variable(name: str) -> str:
+    return f"O2O_{name.upper()}"
+
+
+def _check(name: str, kind: str, value: object) -> None:
+    wanted = ""
+    if name in _CHOICES:
+        wanted = "" if value in _CHOICES[name] else f"one of {', '.join(_CHOICES[name])}"
+    elif kind not in _KINDS:
+        wanted = "" if isinstance(value, str) else "text"
+    elif not isinstance(value, _KINDS[kind]) or (isinstance(value, bool) and kind != "bool"):
+        wanted = {"bool": "true or false", "int": "a whole number", "float": "a number"}[kind]
+    elif isinstance(value, int | float) and not _LEAST.get(name, 0) <= value < math.inf:
+        wanted = f"{_LEAST.get(name, 0)} or more"
+    if wanted:
+        raise PlatformError("bad_setting", f"setting {name} ({_variable(name)}): must be {wanted}, not {value!r}")
+
+
+def _parse(text: str, default: object) -> object:
+    """The value that a variable's text stands for; text that stands for none is left to the check."""
+    if isinstance(default, bool):
+        return _TRUTHS.get(text.lower(), text)
+    if isinstance(default, int | float):
+        with contextlib.suppress(ValueError):
+            return type(default)(text)
+    return text

@@ -21,11 +21,26 @@ def test_from_env_overrides_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("O2O_READERS", "two"), ("O2O_DURABLE", "perhaps"), ("O2O_DISPATCH_RULE", "random")]
+    ("name", "value"),
+    [
+        ("O2O_READERS", "two"),
+        ("O2O_READERS", "0"),
+        ("O2O_READERS", "1.5"),
+        ("O2O_DURABLE", "perhaps"),
+        ("O2O_DISPATCH_RULE", "random"),
+        ("O2O_PROMISE_S", "nan"),
+        ("O2O_PROMISE_S", "-1"),
+    ],
 )
 def test_a_bad_value_names_the_variable(name: str, value: str) -> None:
     with pytest.raises(PlatformError, match=name):
         Settings.from_env({name: value})
+
+
+@pytest.mark.parametrize("given", [{"readers": True}, {"readers": "2"}, {"durable": 1}, {"database_url": None}])
+def test_a_setting_of_another_type_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(PlatformError, match=f"setting {next(iter(given))} .*must be"):
+        Settings(**given)
 
 
 def test_secrets_are_not_shown() -> None:
