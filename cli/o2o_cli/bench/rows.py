@@ -38,14 +38,18 @@ class Measurement:
         return self.units / self.seconds
 
     @classmethod
-    def of(cls, raw: Mapping[str, Any]) -> Measurement:
-        """From one entry of pytest-benchmark's JSON, whose extra_info the suite has filled. Raises KeyError."""
+    def of(cls, raw: Mapping[str, Any], calibration_s: float) -> Measurement:
+        """From one entry of pytest-benchmark's JSON, whose extra_info the suite has filled. Raises KeyError.
+
+        `calibration_s` is the fastest loop of the whole run, which was measured around every benchmark: like the
+        fastest round it is an estimate of undisturbed work, and one that is off would shift its neighbours' ratios.
+        """
         extra = raw["extra_info"]
         return cls(
             name=str(raw["name"]).removeprefix("test_"),
             what=extra["what"],
             seconds=float(raw["stats"]["min"]),
-            calibration_s=float(extra["calibration_s"]),
+            calibration_s=calibration_s,
             units=int(extra["units"]),
             unit=extra["unit"],
             rounds=int(raw["stats"]["rounds"]),

@@ -58,7 +58,8 @@ def run(names: Sequence[str], *, smoke: bool, progress: Callable[[float], None])
             raise UsageError(_why(output))
         raw = json.loads(path.read_text("utf-8"))["benchmarks"]
     order = {f"test_{name}": place for place, name in enumerate(names)}
-    return [Measurement.of(entry) for entry in sorted(raw, key=lambda entry: order[entry["name"]])]
+    fastest = min(float(entry["extra_info"]["calibration_s"]) for entry in raw)
+    return [Measurement.of(entry, fastest) for entry in sorted(raw, key=lambda entry: order[entry["name"]])]
 
 
 def _pytest(names: Sequence[str], path: Path, *, smoke: bool, progress: Callable[[float], None]) -> list[str]:
