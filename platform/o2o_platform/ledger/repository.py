@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, insert, select
 
 from o2o_platform.errors import PlatformError
+from o2o_platform.kit.prepared import Prepared
 from o2o_platform.ledger.tables import ledger
 
-_INSERT = insert(ledger)
-_LAST_TXN = select(func.max(ledger.c.txn_id)).where(ledger.c.id == select(func.max(ledger.c.id)).scalar_subquery())
+_INSERT = Prepared(insert(ledger))
+_LAST_TXN = Prepared(select(ledger.c.txn_id).order_by(ledger.c.id.desc()).limit(1))
 _OF_ORDER = select(ledger).order_by(ledger.c.id)
 
 
@@ -30,10 +31,10 @@ def post(conn: Connection, postings: Iterable[_Posting], *, order_id: int | None
     lines = [(p.account, p.amount_fen) for p in postings if p.amount_fen != 0]
     if sum(amount for _, amount in lines) != 0:
         raise PlatformError("ledger_unbalanced", f"{reason} of order {order_id}: {lines}")
-    txn_id = int(conn.execute(_LAST_TXN).scalar() or 0) + 1
+    txn_id = int(_LAST_TXN.scalar(conn) or 0) + 1
     if lines:
-        conn.execute(
-            _INSERT,
+        _INSERT.many(
+            conn,
             [
                 {"txn_id": txn_id, "order_id": order_id, "at": at, "reason": reason, "account": a, "amount_fen": fen}
                 for a, fen in lines

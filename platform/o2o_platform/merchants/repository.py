@@ -7,22 +7,22 @@ both keep the counters that the audit adds up. Whether an order may have the pie
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from o2o_domain.pricing import Line
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
+from o2o_domain.pricing import Line
 from o2o_platform.accounts.tokens import CurrentUser
 from o2o_platform.errors import Conflict, Forbidden, NotFound
+from o2o_platform.kit.prepared import Prepared, Record
 from o2o_platform.merchants.tables import dishes, merchants
 
-_BY_ID = select(merchants).where(merchants.c.id == bindparam("id"))
-_BY_REF = select(merchants).where(merchants.c.ref == bindparam("ref"))
-_MENU = select(dishes).where(dishes.c.merchant_id == bindparam("merchant_id")).order_by(dishes.c.id)
-_SOME = select(dishes).where(
-    dishes.c.merchant_id == bindparam("merchant_id"), dishes.c.id.in_(bindparam("ids", expanding=True))
-)
-_TAKE = (
+_BY_ID = Prepared(select(merchants).where(merchants.c.id == bindparam("id")))
+_BY_REF = Prepared(select(merchants).where(merchants.c.ref == bindparam("ref")))
+_MENU = Prepared(select(dishes).where(dishes.c.merchant_id == bindparam("merchant_id")).order_by(dishes.c.id))
+_OWNER = Prepared(select(merchants.c.ref, merchants.c.owner_ref).where(merchants.c.id == bindparam("id")))
+_TAKE = Prepared(
     update(dishes)
     .where(dishes.c.id == bindparam("dish"), dishes.c.level >= bindparam("qty"))
     .values(
@@ -31,30 +31,39 @@ _TAKE = (
         min_level=func.min(dishes.c.min_level, dishes.c.level - bindparam("qty")),
     )
 )
-_GIVE_BACK = (
+_GIVE_BACK = Prepared(
     update(dishes)
     .where(dishes.c.id == bindparam("dish"))
     .values(level=dishes.c.level + bindparam("qty"), returned=dishes.c.returned + bindparam("qty"))
 )
+
+
+@lru_cache(maxsize=128)
+def _some(count: int) -> Prepared:
+    """The statement that reads `count` dishes of a merchant."""
+    wanted = [dishes.c.id == bindparam(f"id{i}") for i in range(count)]
+    return Prepared(select(dishes).where(dishes.c.merchant_id == bindparam("merchant_id"), or_(*wanted)))
+
+
 _STOCK = select(dishes, merchants.c.ref.label("merchant_ref")).join(merchants).order_by(dishes.c.id)
 
 
-def find(conn: Connection, merchant_id: int) -> Row[Any]:
+def find(conn: Connection, merchant_id: int) -> Record:
     """The merchant. Raises NotFound."""
-    row = conn.execute(_BY_ID, {"id": merchant_id}).first()
+    row = _BY_ID.first(conn, id=merchant_id)
     if row is None:
         raise NotFound("no_such_merchant", f"merchant {merchant_id}")
     return row
 
 
-def find_by_ref(conn: Connection, ref: str) -> Row[Any] | None:
-    """The merchant created under this ref."""
-    return conn.execute(_BY_REF, {"ref": ref}).first()
+def find_by_ref(conn: Connection, ref: str) -> Record:
+    """The merchant created under this ref, None if there is none."""
+    return _BY_REF.first(conn, ref=ref)
 
 
 def owns(conn: Connection, user: CurrentUser, merchant_id: int) -> bool:
     """Whether the account runs this merchant, by either side's ref."""
-    row = conn.execute(_BY_ID, {"id": merchant_id}).first()
+    row = _OWNER.first(conn, id=merchant_id)
     return row is not None and (
         user.merchant_ref == row.ref or (row.owner_ref is not None and row.owner_ref == user.ref)
     )
@@ -101,30 +110,34 @@ def set_printer(conn: Connection, merchant_id: int, host: str, port: int, width_
     )
 
 
-def menu(conn: Connection, merchant_id: int) -> list[Row[Any]]:
+def menu(conn: Connection, merchant_id: int) -> list[Record]:
     """All dishes of a merchant, on the shelf or not."""
-    return list(conn.execute(_MENU, {"merchant_id": merchant_id}))
+    return _MENU.all(conn, merchant_id=merchant_id)
 
 
-def some_dishes(conn: Connection, merchant_id: int, ids: Sequence[int]) -> dict[int, Row[Any]]:
+def some_dishes(conn: Connection, merchant_id: int, ids: Sequence[int]) -> dict[int, Record]:
     """Those of the named dishes that this merchant has, by id."""
-    return {row.id: row for row in conn.execute(_SOME, {"merchant_id": merchant_id, "ids": list(ids)})}
+    unique = sorted(set(ids))
+    if not unique:
+        return {}
+    named = {f"id{i}": dish_id for i, dish_id in enumerate(unique)}
+    return {row.id: row for row in _some(len(unique)).all(conn, merchant_id=merchant_id, **named)}
 
 
 def take(conn: Connection, pieces: Mapping[int, int]) -> None:
     """Reserve pieces per dish id. Raises Conflict (`sold_out`): the guard of what the domain has already decided."""
     for dish, qty in pieces.items():
-        if conn.execute(_TAKE, {"dish": dish, "qty": qty}).rowcount != 1:
+        if _TAKE.run(conn, dish=dish, qty=qty) != 1:
             raise Conflict("sold_out", f"dish {dish}")
 
 
 def give_back(conn: Connection, lines: Sequence[Line]) -> None:
     """Return an order's pieces to the shelf."""
     for line in lines:
-        conn.execute(_GIVE_BACK, {"dish": line.dish_id, "qty": line.qty})
+        _GIVE_BACK.run(conn, dish=line.dish_id, qty=line.qty)
 
 
-def change_dish(conn: Connection, merchant_id: int, dish_id: int, changes: Mapping[str, Any]) -> Row[Any]:
+def change_dish(conn: Connection, merchant_id: int, dish_id: int, changes: Mapping[str, Any]) -> Record:
     """Change price, name, shelf or stock of a dish; returns it as it is afterwards. Raises NotFound.
 
     A new stock level moves `initial` by the same amount, so that the counters still add up.

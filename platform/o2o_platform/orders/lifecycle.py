@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from o2o_domain.orders import OrderEvent, OrderState
 from o2o_domain.roles import Permission, allowed
@@ -18,27 +18,28 @@ from o2o_platform.coupons import repository as coupons
 from o2o_platform.delivery import dispatch
 from o2o_platform.errors import Forbidden, NotFound
 from o2o_platform.kit.context import Context
+from o2o_platform.kit.prepared import Record
 from o2o_platform.merchants import repository as merchants
 from o2o_platform.orders import repository
 from o2o_platform.orders.bodies import PositionBody
 from o2o_platform.payments import settle
 
 
-def _takeout(conn: Connection, order_id: int) -> Row[Any]:
+def _takeout(conn: Connection, order_id: int) -> Record:
     order = repository.find(conn, order_id)
     if order.kind != "order":
         raise NotFound("no_such_order", f"order {order_id} is no takeout order")
     return order
 
 
-def _at_counter(conn: Connection, user: CurrentUser, order_id: int) -> Row[Any]:
+def _at_counter(conn: Connection, user: CurrentUser, order_id: int) -> Record:
     order = _takeout(conn, order_id)
     if not allowed(user.role, Permission.SEE_ALL_ORDERS):
         merchants.must_own(conn, user, order.merchant_id)
     return order
 
 
-def _on_road(conn: Connection, user: CurrentUser, order_id: int) -> Row[Any]:
+def _on_road(conn: Connection, user: CurrentUser, order_id: int) -> Record:
     order = _takeout(conn, order_id)
     if order.rider_id != user.id:
         raise Forbidden("not_yours", f"order {order_id} is not with you")
@@ -110,14 +111,14 @@ def no_rider(conn: Connection, ctx: Context, order_id: int, now: float) -> bool:
     return True
 
 
-def give_back(conn: Connection, order: Row[Any], now: float) -> None:
+def give_back(conn: Connection, order: Record, now: float) -> None:
     """Stock and coupon of a takeout order that came to nothing."""
     merchants.give_back(conn, repository.lines_of(order))
     if order.coupon_code is not None:
         coupons.give_back(conn, order.id, now)
 
 
-def _end(conn: Connection, ctx: Context, order: Row[Any], event: OrderEvent, reason: str, now: float) -> dict[str, Any]:
+def _end(conn: Connection, ctx: Context, order: Record, event: OrderEvent, reason: str, now: float) -> dict[str, Any]:
     columns: dict[str, Any] = {"closed": now, "reason": reason, "rider_deadline": None}
     if order.paid_fen:
         columns["refunded_fen"] = order.paid_fen

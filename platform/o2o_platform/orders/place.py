@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from o2o_domain import hours, pricing, stock
 from o2o_domain.coupons import Eligible, Ineligible
@@ -23,6 +23,7 @@ from o2o_domain.refusal import Refused
 from o2o_platform.accounts.tokens import CurrentUser
 from o2o_platform.coupons import repository as coupons
 from o2o_platform.errors import Conflict, Unprocessable, refusal
+from o2o_platform.kit.prepared import Record
 from o2o_platform.merchants import repository as merchants
 from o2o_platform.orders import repository
 from o2o_platform.orders.bodies import OrderBody
@@ -104,7 +105,7 @@ def place(
     return Placed(answer(settings, order, payment_id), again=False)
 
 
-def answer(settings: Settings, order: Row[Any], payment_id: int) -> dict[str, Any]:
+def answer(settings: Settings, order: Record, payment_id: int) -> dict[str, Any]:
     """What POST /orders (and buying a deal) says."""
     link = pay_url(settings.provider_url, settings.provider_secret, payment_id, order.total_fen)
     said: dict[str, Any] = {
@@ -122,13 +123,13 @@ def answer(settings: Settings, order: Row[Any], payment_id: int) -> dict[str, An
     return said
 
 
-def _must_be_open(settings: Settings, merchant: Row[Any], now: float) -> None:
+def _must_be_open(settings: Settings, merchant: Record, now: float) -> None:
     minute = int((now + settings.timezone_offset_s) // 60) % hours.DAY_MIN
     if settings.enforce_hours and not hours.is_open(merchant.open_min, merchant.close_min, minute):
         raise Conflict("closed", f"merchant {merchant.id} is closed at minute {minute} of the day")
 
 
-def _lines(dishes: Mapping[int, Row[Any]], body: OrderBody) -> tuple[Line, ...]:
+def _lines(dishes: Mapping[int, Record], body: OrderBody) -> tuple[Line, ...]:
     lines = []
     for item in body.items:
         dish = dishes.get(item.dish_id)

@@ -11,27 +11,28 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Update, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from o2o_domain.orders import OrderEvent, OrderState, step
 from o2o_domain.pricing import Line, Quote
 from o2o_domain.refusal import Refused
 from o2o_platform.errors import Conflict, NotFound
 from o2o_platform.kit.outbox import publish
+from o2o_platform.kit.prepared import Prepared, Record
 from o2o_platform.orders.tables import orders
 
 TOPIC = "orders"
 
-_INSERT = insert(orders).inline()
-_BY_ID = select(orders).where(orders.c.id == bindparam("id"))
-_BY_REF = select(orders).where(orders.c.user_id == bindparam("user_id"), orders.c.ref == bindparam("ref"))
-_OF_MERCHANT = (
+_INSERT = Prepared(insert(orders))
+_BY_ID = Prepared(select(orders).where(orders.c.id == bindparam("id")))
+_BY_REF = Prepared(select(orders).where(orders.c.user_id == bindparam("user_id"), orders.c.ref == bindparam("ref")))
+_OF_MERCHANT = Prepared(
     select(orders)
     .where(orders.c.merchant_id == bindparam("merchant_id"), orders.c.id > bindparam("after"))
     .order_by(orders.c.id)
     .limit(bindparam("limit"))
 )
-_LAST = select(func.max(orders.c.id))
+_LAST = Prepared(select(func.max(orders.c.id)))
 
 
 def order_no(order_id: int) -> str:
@@ -41,46 +42,47 @@ def order_no(order_id: int) -> str:
 
 def next_id(conn: Connection) -> int:
     """The id that the next order will have: there is one writer, and it is asking."""
-    return int(conn.execute(_LAST).scalar() or 0) + 1
+    return int(_LAST.scalar(conn) or 0) + 1
 
 
 def insert_order(conn: Connection, **columns: Any) -> int:
     """Write a new order; returns its id. Columns as in the table, `id` if it was asked for before, no `order_no`."""
     order_id: int = columns.pop("id", None) or next_id(conn)
-    conn.execute(_INSERT, {"id": order_id, "order_no": order_no(order_id), **columns})
+    _INSERT.add(conn, id=order_id, order_no=order_no(order_id), **columns)
     return order_id
 
 
-def quote_of(order: Row[Any]) -> Quote:
+def quote_of(order: Record) -> Quote:
     """What the order costs, as the domain's value."""
     return Quote(order.items_fen, order.discount_fen, order.delivery_fee_fen, order.total_fen)
 
 
-def find(conn: Connection, order_id: int) -> Row[Any]:
+def find(conn: Connection, order_id: int) -> Record:
     """The order. Raises NotFound."""
-    row = conn.execute(_BY_ID, {"id": order_id}).first()
+    row = _BY_ID.first(conn, id=order_id)
     if row is None:
         raise NotFound("no_such_order", f"order {order_id}")
     return row
 
 
-def find_by_ref(conn: Connection, user_id: int, ref: str) -> Row[Any] | None:
-    """The order that this user has already placed under this idempotency key."""
-    return conn.execute(_BY_REF, {"user_id": user_id, "ref": ref}).first()
+def find_by_ref(conn: Connection, user_id: int, ref: str) -> Record:
+    """The order that this user has already placed under this idempotency key, None if there is none."""
+    return _BY_REF.first(conn, user_id=user_id, ref=ref)
 
 
-def of_merchant(conn: Connection, merchant_id: int, *, after: int, limit: int) -> list[Row[Any]]:
+def of_merchant(conn: Connection, merchant_id: int, *, after: int, limit: int) -> list[Record]:
     """A page of a merchant's orders, by id above `after`."""
-    return list(conn.execute(_OF_MERCHANT, {"merchant_id": merchant_id, "after": after, "limit": limit}))
+    return _OF_MERCHANT.all(conn, merchant_id=merchant_id, after=after, limit=limit)
 
 
 @lru_cache(maxsize=256)
-def _update(columns: tuple[str, ...]) -> Update:
+def _update(columns: tuple[str, ...]) -> Prepared:
     values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
-    return update(orders).where(orders.c.id == bindparam("the_id"), orders.c.state == bindparam("was")).values(**values)
+    still = (orders.c.id == bindparam("the_id"), orders.c.state == bindparam("was"))
+    return Prepared(update(orders).where(*still).values(**values))
 
 
-def advance(conn: Connection, order: Row[Any], event: OrderEvent, at: float, **columns: Any) -> OrderState:
+def advance(conn: Connection, order: Record, event: OrderEvent, at: float, **columns: Any) -> OrderState:
     """Apply one step of the order's life and publish it; `columns` are written with the new state.
 
     Raises Conflict (`illegal_transition`) if the table of the order's vertical has no such step.
@@ -94,15 +96,15 @@ def advance(conn: Connection, order: Row[Any], event: OrderEvent, at: float, **c
     return follows
 
 
-def write(conn: Connection, order: Row[Any], **columns: Any) -> None:
+def write(conn: Connection, order: Record, **columns: Any) -> None:
     """Change columns of an order that is still in the state in which it was read. Raises Conflict if it is not."""
     statement = _update(tuple(columns))
     values = {f"new_{name}": value for name, value in columns.items()}
-    if conn.execute(statement, {"the_id": order.id, "was": order.state, **values}).rowcount != 1:
+    if statement.run(conn, the_id=order.id, was=order.state, **values) != 1:
         raise Conflict("changed_meanwhile", f"order {order.id} is no longer {order.state}")
 
 
-def tell(conn: Connection, order: Row[Any], name: str, at: float, **more: Any) -> None:
+def tell(conn: Connection, order: Record, name: str, at: float, **more: Any) -> None:
     """Publish an event of an order; readers find out from the payload whether it concerns them."""
     payload = {
         "order_id": order.id,
@@ -118,7 +120,7 @@ def tell(conn: Connection, order: Row[Any], name: str, at: float, **more: Any) -
     publish(conn, TOPIC, name, at, **payload)
 
 
-def lines_of(order: Row[Any]) -> tuple[Line, ...]:
+def lines_of(order: Record) -> tuple[Line, ...]:
     """What was ordered, as the domain's lines."""
     return tuple(Line(*fields) for fields in msgspec.json.decode(order.lines))
 

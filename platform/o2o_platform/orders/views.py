@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from o2o_domain.roles import Role
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
+from o2o_domain.roles import Role
 from o2o_platform.accounts.tokens import CurrentUser
 from o2o_platform.errors import Forbidden
+from o2o_platform.kit.prepared import Record
 from o2o_platform.merchants import repository as merchants
 from o2o_platform.orders.repository import lines_of
 
@@ -16,7 +17,7 @@ STAFF = frozenset({Role.OPERATOR, Role.ADMIN, Role.MANAGER})
 _MARKS = ("accepted", "paid", "cooking", "ready", "assigned", "picked_up", "delivered", "closed", "promised")
 
 
-def may_see(conn: Connection, user: CurrentUser, order: Row[Any]) -> None:
+def may_see(conn: Connection, user: CurrentUser, order: Record) -> None:
     """Consumers see their own orders, merchants and riders those they work on, staff all. Raises Forbidden."""
     if user.role in STAFF or order.user_id == user.id or (order.rider_id is not None and order.rider_id == user.id):
         return
@@ -25,7 +26,7 @@ def may_see(conn: Connection, user: CurrentUser, order: Row[Any]) -> None:
     raise Forbidden("not_yours", f"order {order.id} is somebody else's")
 
 
-def view(order: Row[Any]) -> dict[str, Any]:
+def view(order: Record) -> dict[str, Any]:
     """The order as JSON; marks are unix seconds, null until reached."""
     return {
         "order_id": order.id,

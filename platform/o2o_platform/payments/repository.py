@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
-from o2o_domain.payments import PaymentState
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
+from o2o_domain.payments import PaymentState
 from o2o_platform.errors import NotFound
+from o2o_platform.kit.prepared import Prepared, Record
 from o2o_platform.payments.tables import payments
 
-_INSERT = insert(payments).inline()
-_BY_ID = select(payments).where(payments.c.id == bindparam("id"))
-_OF_ORDER = select(payments).where(payments.c.order_id == bindparam("order_id"))
-_CHANGE = update(payments).where(payments.c.id == bindparam("the_id"))
+_INSERT = Prepared(insert(payments))
+_BY_ID = Prepared(select(payments).where(payments.c.id == bindparam("id")))
+_OF_ORDER = Prepared(select(payments).where(payments.c.order_id == bindparam("order_id")))
 _OWED = (
     select(payments)
     .where(payments.c.refund_wanted.is_not(None), payments.c.refund_done.is_(None))
@@ -22,23 +23,34 @@ _OWED = (
 )
 
 
+@lru_cache(maxsize=64)
+def _change(columns: tuple[str, ...]) -> Prepared:
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
+    return Prepared(update(payments).where(payments.c.id == bindparam("the_id")).values(**values))
+
+
 def request_payment(conn: Connection, order_id: int, amount_fen: int, at: float) -> int:
     """Open the payment of a new order; returns its id."""
-    values = {"order_id": order_id, "amount_fen": amount_fen, "state": PaymentState.REQUESTED.value, "requested": at}
-    return int(conn.execute(_INSERT, {**values, "refund_fen": 0}).lastrowid)
+    values: dict[str, Any] = {
+        "order_id": order_id,
+        "amount_fen": amount_fen,
+        "state": PaymentState.REQUESTED.value,
+        "requested": at,
+    }
+    return _INSERT.add(conn, **values, refund_fen=0)
 
 
-def find(conn: Connection, payment_id: int) -> Row[Any]:
+def find(conn: Connection, payment_id: int) -> Record:
     """The payment. Raises NotFound."""
-    row = conn.execute(_BY_ID, {"id": payment_id}).first()
+    row = _BY_ID.first(conn, id=payment_id)
     if row is None:
         raise NotFound("no_such_payment", f"payment {payment_id}")
     return row
 
 
-def of_order(conn: Connection, order_id: int) -> Row[Any]:
+def of_order(conn: Connection, order_id: int) -> Record:
     """The payment of an order. Raises NotFound."""
-    row = conn.execute(_OF_ORDER, {"order_id": order_id}).first()
+    row = _OF_ORDER.first(conn, order_id=order_id)
     if row is None:
         raise NotFound("no_such_payment", f"payment of order {order_id}")
     return row
@@ -46,7 +58,7 @@ def of_order(conn: Connection, order_id: int) -> Row[Any]:
 
 def change(conn: Connection, payment_id: int, **columns: Any) -> None:
     """Change columns of a payment."""
-    conn.execute(_CHANGE.values(**columns), {"the_id": payment_id})
+    _change(tuple(columns)).run(conn, the_id=payment_id, **{f"new_{name}": v for name, v in columns.items()})
 
 
 def refunds_owed(conn: Connection) -> list[tuple[int, int]]:

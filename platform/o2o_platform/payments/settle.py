@@ -7,9 +7,7 @@ provider for the money to `refunds`.
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from o2o_domain import ledger as postings
 from o2o_domain.orders import OrderEvent, OrderState, settled
@@ -18,6 +16,7 @@ from o2o_domain.refusal import Refused
 from o2o_platform.errors import Conflict
 from o2o_platform.kit.context import Context
 from o2o_platform.kit.outbox import publish
+from o2o_platform.kit.prepared import Record
 from o2o_platform.ledger.repository import post
 from o2o_platform.orders import repository as orders
 from o2o_platform.payments import repository
@@ -25,14 +24,14 @@ from o2o_platform.payments import repository
 TOPIC = "payments"
 
 
-def _next(payment: Row[Any], event: PaymentEvent) -> str:
+def _next(payment: Record, event: PaymentEvent) -> str:
     follows = step(PaymentState(payment.state), event)
     if isinstance(follows, Refused):
         raise Conflict(follows.code, follows.detail)
     return follows.value
 
 
-def pay(conn: Connection, ctx: Context, order: Row[Any], payment: Row[Any], confirmed: float, now: float) -> None:
+def pay(conn: Connection, ctx: Context, order: Record, payment: Record, confirmed: float, now: float) -> None:
     """The money is in: order, payment, ledger, the vertical's part and the event, all or nothing."""
     repository.change(conn, payment.id, state=_next(payment, PaymentEvent.PAY), confirmed=confirmed, callback=now)
     share = order.commission_share
@@ -42,25 +41,25 @@ def pay(conn: Connection, ctx: Context, order: Row[Any], payment: Row[Any], conf
     ctx.paid[order.kind](conn, order, now)
 
 
-def refuse(conn: Connection, ctx: Context, order: Row[Any], payment: Row[Any], now: float) -> None:
+def refuse(conn: Connection, ctx: Context, order: Record, payment: Record, now: float) -> None:
     """The provider said no: the order ends, and what it held goes back."""
     repository.change(conn, payment.id, state=_next(payment, PaymentEvent.REFUSE), callback=now)
     _end_unpaid(conn, ctx, order, OrderEvent.PAY_REFUSED, "payment_refused", now)
 
 
-def expire(conn: Connection, ctx: Context, order: Row[Any], now: float, *, event: OrderEvent, reason: str) -> None:
+def expire(conn: Connection, ctx: Context, order: Record, now: float, *, event: OrderEvent, reason: str) -> None:
     """Nobody paid (deadline, or the user gave up): the order ends, and what it held goes back."""
     payment = repository.of_order(conn, order.id)
     repository.change(conn, payment.id, state=_next(payment, PaymentEvent.EXPIRE))
     _end_unpaid(conn, ctx, order, event, reason, now)
 
 
-def _end_unpaid(conn: Connection, ctx: Context, order: Row[Any], event: OrderEvent, reason: str, now: float) -> None:
+def _end_unpaid(conn: Connection, ctx: Context, order: Record, event: OrderEvent, reason: str, now: float) -> None:
     orders.advance(conn, order, event, now, closed=now, reason=reason, pay_deadline=None)
     ctx.closed[order.kind](conn, order, now)
 
 
-def refund(conn: Connection, order: Row[Any], now: float) -> int:
+def refund(conn: Connection, order: Record, now: float) -> int:
     """Owe the whole payment back: payment and ledger are reversed here, the provider is asked after the commit.
 
     Returns the fen to write as the order's `refunded_fen`.
@@ -75,7 +74,7 @@ def refund(conn: Connection, order: Row[Any], now: float) -> int:
     return int(payment.amount_fen)
 
 
-def pay_late(conn: Connection, order: Row[Any], payment: Row[Any], confirmed: float, now: float) -> None:
+def pay_late(conn: Connection, order: Record, payment: Record, confirmed: float, now: float) -> None:
     """Money for an order that no longer waits for it: taken into the books and owed back at once."""
     repository.change(conn, payment.id, state=_next(payment, PaymentEvent.PAY), confirmed=confirmed, callback=now)
     share = order.commission_share
@@ -86,13 +85,13 @@ def pay_late(conn: Connection, order: Row[Any], payment: Row[Any], confirmed: fl
     orders.tell(conn, order, "paid_late", now, state=order.state)
 
 
-def earn(conn: Connection, order: Row[Any], now: float) -> None:
+def earn(conn: Connection, order: Record, now: float) -> None:
     """The order is delivered (or the voucher redeemed): the merchant's share is owed for good."""
     share = order.commission_share
     entries = postings.settled(orders.quote_of(order), merchant_id=order.merchant_id, commission_share=share)
     post(conn, entries, order_id=order.id, reason="settled", at=now)
 
 
-def is_over(order: Row[Any]) -> bool:
+def is_over(order: Record) -> bool:
     """Whether the order has come to rest."""
     return settled(order.kind, OrderState(order.state))

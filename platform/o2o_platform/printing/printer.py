@@ -17,12 +17,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Row
-
 from o2o_domain.ticket_layout import TicketOrder, mask_phone
 from o2o_domain.tickets import PrintOutcome, TicketState
 from o2o_platform.kit.clock import wait_for
 from o2o_platform.kit.context import Context
+from o2o_platform.kit.prepared import Record
 from o2o_platform.orders.repository import lines_of
 from o2o_platform.printing import repository, units
 from o2o_platform.printing.drivers.tcp9100 import PrinterConnection
@@ -184,7 +183,7 @@ class Printer:
                 await connection.close()
 
 
-def ticket_of(job: Row[Any], timezone_offset_s: int) -> TicketOrder:
+def ticket_of(job: Record, timezone_offset_s: int) -> TicketOrder:
     """What is printed, from a row of `repository.job`."""
     placed = datetime.fromtimestamp(job.accepted + timezone_offset_s, UTC)
     return TicketOrder(

@@ -7,15 +7,17 @@ copy is made by `enqueue` in the transaction that takes the payment, so no paid 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from o2o_domain.orders import OrderState
 from o2o_domain.refusal import Refused
 from o2o_domain.tickets import TicketEvent, TicketState, step
 from o2o_platform.errors import Conflict, NotFound
 from o2o_platform.kit.outbox import publish
+from o2o_platform.kit.prepared import Prepared, Record
 from o2o_platform.merchants.tables import merchants
 from o2o_platform.orders.tables import orders
 from o2o_platform.printing.tables import tickets
@@ -23,9 +25,10 @@ from o2o_platform.printing.tables import tickets
 TOPIC = "tickets"
 OPEN = (TicketState.QUEUED.value, TicketState.OFFERED.value, TicketState.CLAIMED.value)
 
-_INSERT = insert(tickets).inline()
-_BY_ID = select(tickets).where(tickets.c.id == bindparam("id"))
-_JOB = (
+_INSERT = Prepared(insert(tickets))
+_BY_ID = Prepared(select(tickets).where(tickets.c.id == bindparam("id")))
+_WHOSE = Prepared(select(orders.c.ref, orders.c.user_id).where(orders.c.id == bindparam("id")))
+_JOB = Prepared(
     select(
         tickets,
         *(orders.c[name] for name in ("order_no", "ref", "lines", "items_fen", "discount_fen", "delivery_fee_fen")),
@@ -50,14 +53,14 @@ _LATE = (
         orders.c.state == OrderState.PAID.value,  # a merchant who has accepted knows of the order
     )
 )
-_MARK = (
+_MARK = Prepared(
     update(orders)
     .where(orders.c.id == bindparam("the_id"), orders.c.published.is_(None))
     .values(committed=bindparam("was_committed"), published=bindparam("was_published"))
 )
 
 
-def enqueue(conn: Connection, order: Row[Any], now: float) -> None:
+def enqueue(conn: Connection, order: Record, now: float) -> None:
     """Make the first copy of a paid order's ticket and wake the dispatcher."""
     _add(conn, order, 1, now)
 
@@ -75,8 +78,8 @@ def reprint(conn: Connection, ticket_id: int, now: float) -> dict[str, Any]:
     return {"ticket_id": _add(conn, order, copy_no, now), "order_id": order.id, "copy_no": copy_no}
 
 
-def _add(conn: Connection, order: Row[Any], copy_no: int, now: float) -> int:
-    values = {
+def _add(conn: Connection, order: Record, copy_no: int, now: float) -> int:
+    values: dict[str, Any] = {
         "order_id": order.id,
         "merchant_id": order.merchant_id,
         "copy_no": copy_no,
@@ -84,7 +87,7 @@ def _add(conn: Connection, order: Row[Any], copy_no: int, now: float) -> int:
         "attempts": 0,
         "queued": now,
     }
-    ticket_id = int(conn.execute(_INSERT, values).lastrowid)
+    ticket_id = _INSERT.add(conn, **values)
     publish(
         conn, TOPIC, "queued", now, ticket_id=ticket_id, order_id=order.id, order_ref=order.ref,
         merchant_id=order.merchant_id, user_id=order.user_id, copy_no=copy_no,
@@ -92,40 +95,44 @@ def _add(conn: Connection, order: Row[Any], copy_no: int, now: float) -> int:
     return ticket_id
 
 
-def find(conn: Connection, ticket_id: int) -> Row[Any]:
+def find(conn: Connection, ticket_id: int) -> Record:
     """The ticket. Raises NotFound."""
-    row = conn.execute(_BY_ID, {"id": ticket_id}).first()
+    row = _BY_ID.first(conn, id=ticket_id)
     if row is None:
         raise NotFound("no_such_ticket", f"ticket {ticket_id}")
     return row
 
 
-def job(conn: Connection, ticket_id: int) -> Row[Any]:
+def job(conn: Connection, ticket_id: int) -> Record:
     """The ticket with all that is printed on it and where its printer is."""
-    return conn.execute(_JOB, {"id": ticket_id}).one()
+    return _JOB.first(conn, id=ticket_id)
 
 
-def unfinished(conn: Connection) -> list[Row[Any]]:
+def unfinished(conn: Connection) -> list[Record]:
     """Tickets that a dispatcher had, or should have had, in hand; oldest first."""
     return list(conn.execute(_OPEN))
 
 
-def late(conn: Connection, before: float) -> list[Row[Any]]:
+def late(conn: Connection, before: float) -> list[Record]:
     """First copies queued before `before` that are not on paper, of orders that the merchant has not accepted."""
     return list(conn.execute(_LATE, {"before": before}))
 
 
-def advance(conn: Connection, ticket: Row[Any], event: TicketEvent, at: float, **columns: Any) -> TicketState:
+@lru_cache(maxsize=64)
+def _update(columns: tuple[str, ...]) -> Prepared:
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in ("state", *columns)}
+    still = (tickets.c.id == bindparam("the_id"), tickets.c.state == bindparam("was"))
+    return Prepared(update(tickets).where(*still).values(**values))
+
+
+def advance(conn: Connection, ticket: Record, event: TicketEvent, at: float, **columns: Any) -> TicketState:
     """Apply one step of the ticket's life and publish it. Raises Conflict if the domain's table has no such step."""
     follows = step(TicketState(ticket.state), event)
     if isinstance(follows, Refused):
         raise Conflict(follows.code, follows.detail or f"ticket {ticket.id} is {ticket.state}")
-    changed = conn.execute(
-        update(tickets)
-        .where(tickets.c.id == ticket.id, tickets.c.state == ticket.state)
-        .values(state=follows.value, **columns)
-    )
-    if changed.rowcount != 1:
+    statement = _update(tuple(columns))
+    values = {f"new_{name}": value for name, value in columns.items()}
+    if statement.run(conn, the_id=ticket.id, was=ticket.state, new_state=follows.value, **values) != 1:
         raise Conflict("changed_meanwhile", f"ticket {ticket.id} is no longer {ticket.state}")
     return follows
 
@@ -137,12 +144,12 @@ def change(conn: Connection, ticket_id: int, **columns: Any) -> None:
 
 def mark_order(conn: Connection, order_id: int, committed: float, published: float) -> None:
     """Write down when the payment's transaction was committed and its event seen; only the first time."""
-    conn.execute(_MARK, {"the_id": order_id, "was_committed": committed, "was_published": published})
+    _MARK.run(conn, the_id=order_id, was_committed=committed, was_published=published)
 
 
-def tell(conn: Connection, row: Row[Any], name: str, at: float, **more: Any) -> None:
+def tell(conn: Connection, row: Record, name: str, at: float, **more: Any) -> None:
     """Publish an event of a ticket; `row` has the ticket's columns."""
-    order = conn.execute(select(orders.c.ref, orders.c.user_id).where(orders.c.id == row.order_id)).one()
+    order = _WHOSE.first(conn, id=row.order_id)
     publish(
         conn, TOPIC, name, at, ticket_id=row.id, order_id=row.order_id, order_ref=order.ref, user_id=order.user_id,
         merchant_id=row.merchant_id, copy_no=row.copy_no, **more,

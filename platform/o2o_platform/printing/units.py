@@ -10,9 +10,7 @@ What follows a failure, and when whom to tell, is `o2o_domain.tickets`.
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from o2o_domain.tickets import (
     Escalation,
@@ -26,6 +24,7 @@ from o2o_domain.tickets import (
     after_failure,
     escalation_due,
 )
+from o2o_platform.kit.prepared import Record
 from o2o_platform.printing import repository
 
 
@@ -90,7 +89,7 @@ def fail(conn: Connection, ticket_id: int, code: str, now: float) -> None:
     give_up(conn, repository.find(conn, ticket_id), code, now)
 
 
-def give_up(conn: Connection, ticket: Row[Any], code: str, now: float, *, attempts: int | None = None) -> None:
+def give_up(conn: Connection, ticket: Record, code: str, now: float, *, attempts: int | None = None) -> None:
     """The ticket has failed, visibly, and the merchant is told."""
     columns = {} if attempts is None else {"attempts": attempts}
     repository.advance(conn, ticket, TicketEvent.FAIL, now, code=code, **columns)
@@ -135,7 +134,7 @@ def watch(conn: Connection, policy: PrintPolicy, now: float) -> int:
     return touched
 
 
-def _escalate(conn: Connection, ticket: Row[Any], level: Escalation, now: float) -> None:
+def _escalate(conn: Connection, ticket: Record, level: Escalation, now: float) -> None:
     if ticket.escalation is not None and level is Escalation.APP:
         return  # already told
     repository.change(conn, ticket.id, escalation=level.value, escalated=now)
