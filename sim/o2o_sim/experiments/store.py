@@ -30,7 +30,10 @@ class Replication:
 
 
 class Store:
-    """The finished runs of a comparison, by key. With a folder they are kept in it, without one only in memory."""
+    """The finished runs of a comparison, by key. With a folder they are kept in it, without one only in memory.
+
+    The folder is made with the first run that is kept: a comparison that fails before leaves none.
+    """
 
     def __init__(self, folder: Path | None = None) -> None:
         """Open the folder and read what it holds. Raises ExperimentError when a line in its middle is damaged."""
@@ -38,7 +41,6 @@ class Store:
         self.done: dict[str, Replication] = {}
         if self.path is None:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.path.exists():
             self._read(self.path)
 
@@ -60,6 +62,7 @@ class Store:
         self.done[found.key] = found
         if self.path is None:
             return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(found), sort_keys=True) + "\n")
             file.flush()
