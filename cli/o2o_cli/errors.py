@@ -37,6 +37,10 @@ class UsageError(Exception):
     """What was typed does not make sense; the message is one line."""
 
 
+class Interrupted(Exception):  # noqa: N818 - not a mistake: someone pressed Ctrl-C
+    """Work ended early, in good order, because of Ctrl-C; the message says what is kept, and where."""
+
+
 def guarded(main: Callable[[], object]) -> NoReturn:
     """Run `main`; turn the project's exceptions into one line on standard error and an exit code."""
     try:
@@ -49,6 +53,9 @@ def guarded(main: Callable[[], object]) -> NoReturn:
         sys.exit(EXIT_BAD_INPUT)
     except (KeyboardInterrupt, Abort):
         tell("interrupted")
+        sys.exit(EXIT_INTERRUPTED)
+    except Interrupted as kept:
+        tell(f"interrupted: {kept}")
         sys.exit(EXIT_INTERRUPTED)
     except UsageError as error:
         _bad_input(error, str(error))

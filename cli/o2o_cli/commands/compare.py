@@ -9,15 +9,26 @@ from typing import Annotated
 import typer
 
 from o2o_cli import console
-from o2o_cli.errors import UsageError
+from o2o_cli.errors import Interrupted, UsageError
 from o2o_cli.jobs.modelled import stoppable
-from o2o_cli.options import JsonOption, QuietOption, ScenarioArgument, SeedOption, SetOption, scenario_from, write_json
+from o2o_cli.options import (
+    JsonOption,
+    QuietOption,
+    ResumeOption,
+    ScenarioArgument,
+    SeedOption,
+    SetOption,
+    scenario_from,
+    write_json,
+)
 from o2o_results.comparison import Comparison
 from o2o_results.report.compare_report import write_compare_report
 from o2o_scenarios.document import dotted
+from o2o_scenarios.errors import ScenarioError
 from o2o_scenarios.overrides import parse_override
+from o2o_sim.errors import ComparisonStopped
 from o2o_sim.experiments.compare import compare as run_comparison
-from o2o_sim.experiments.variants import Variant
+from o2o_sim.experiments.variants import Variant, check
 
 COMPARISONS = Path("results") / "runs"
 
@@ -34,12 +45,7 @@ def compare(
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes (default: one a core).")] = None,
     set_: SetOption = None,
     seed: SeedOption = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", metavar="FOLDER", help="Keep runs and report here; an interrupted comparison goes on from it."
-        ),
-    ] = None,
+    out: ResumeOption = None,
     json: JsonOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -50,37 +56,47 @@ def compare(
 
     Example: o2o compare pool_quota --vary crm.pool.quota=20,40,100 --replications 20
     """
-    variants = variants_of(scenario, vary, set_, seed)
+    variants = variants_of(scenario, vary, replications, set_, seed)
     folder = out or COMPARISONS / f"compare-{variants[0].scenario.name}"
-    folder.mkdir(parents=True, exist_ok=True)
     count = workers or len(os.sched_getaffinity(0))
-    with stoppable() as stop, console.progress(f"comparing {scenario}", quiet=quiet) as progress:
-        found = run_comparison(
-            variants,
-            replications,
-            workers=count,
-            out=folder,
-            progress=lambda done, total: progress(done / total),
-            stop=stop,
-        )
+    try:
+        with stoppable() as stop, console.progress(f"comparing {scenario}", quiet=quiet) as progress:
+            found = run_comparison(
+                variants,
+                replications,
+                workers=count,
+                out=folder,
+                progress=lambda done, total: progress(done / total),
+                stop=stop,
+            )
+    except ComparisonStopped as error:
+        raise Interrupted(str(error)) from error
     tell(found)
     typer.echo(f"report: {write_compare_report(found, folder / 'compare.html')}")
     write_json(json, found.to_json(), seed=variants[0].scenario.seed)
 
 
-def variants_of(name: str, vary: str, set_: list[str] | None, seed: int | None) -> list[Variant]:
-    """One variant a value of `--vary`. Raises UsageError, ScenarioError."""
+def variants_of(name: str, vary: str, replications: int, set_: list[str] | None, seed: int | None) -> list[Variant]:
+    """One variant a value of `--vary`. Raises UsageError, ScenarioError, ExperimentError."""
     field, equals, raw = vary.partition("=")
     values = [value.strip() for value in raw.split(",")]
     if not equals or len(values) < 2 or not all(values):
         raise UsageError(
             f"--vary {vary}: write FIELD=A,B with two values or more, e.g. --vary crm.pool.quota=20,40,100"
         )
-    path, _ = parse_override(f"{field}={values[0]}")
-    return [
-        Variant(f"{dotted(path)}={value}", scenario_from(name, [*(set_ or []), f"{field}={value}"], seed))
-        for value in values
-    ]
+    if len(set(values)) < len(values):
+        raise UsageError(f"--vary {vary}: the values must differ")
+    scenario_from(name, set_, seed)  # whatever is wrong below is wrong with --vary
+    try:
+        path, _ = parse_override(f"{field}={values[0]}")
+        variants = [
+            Variant(f"{dotted(path)}={value}", scenario_from(name, [*(set_ or []), f"{field}={value}"], seed))
+            for value in values
+        ]
+    except ScenarioError as error:
+        raise UsageError(str(error).replace("--set", "--vary", 1)) from error
+    check(variants, replications)
+    return variants
 
 
 def tell(found: Comparison) -> None:

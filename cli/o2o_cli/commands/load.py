@@ -9,7 +9,7 @@ import typer
 from o2o_cli import console
 from o2o_cli.errors import EXIT_NOT_MET
 from o2o_cli.jobs import world
-from o2o_cli.jobs.live import compressed, run_load
+from o2o_cli.jobs.live import compressed, given_target, run_load
 from o2o_cli.jobs.modelled import run_model
 from o2o_cli.jobs.report import make_report
 from o2o_cli.jobs.told import tell_run
@@ -20,7 +20,6 @@ from o2o_cli.options import (
     ScenarioArgument,
     SeedOption,
     SetOption,
-    checked_out,
     of_kind,
     scenario_from,
     write_json,
@@ -42,7 +41,11 @@ def load(
     speed: Annotated[
         float | None,
         typer.Option(
-            "--speed", min=0.001, metavar="K", help="City seconds per wall second (default: the scenario's load.speed)."
+            "--speed",
+            min=0.001,
+            max=1e6,
+            metavar="K",
+            help="City seconds per wall second (default: the scenario's load.speed).",
         ),
     ] = None,
     duration: Annotated[
@@ -77,13 +80,12 @@ def load(
     chosen = compressed(
         of_kind(scenario_from(scenario, set_, seed), "city", "load"), speed=speed, duration_s=duration, drain_s=drain
     )
-    folder = checked_out(out)
-    url = world.loopback(target) if target else None
+    goal = given_target(target) if target else None
     built = world.build(chosen, quiet=quiet)
     if not quiet:
         rate = len(built[1]) * chosen.clock.speed / chosen.clock.duration_s
         console.err.print(f"load: {rate:.1f} intents/s for {chosen.clock.duration_s / chosen.clock.speed:.0f} s")
-    live = run_load(chosen, built=built, target=url, out=folder, web_ui=ui, quiet=quiet)
+    live = run_load(chosen, built=built, target=goal, out=out, web_ui=ui, quiet=quiet)
     figures = tell_run(live, quiet=quiet)
     runs = [live]
     if twin:

@@ -9,6 +9,7 @@ import typer
 
 from o2o_cli.errors import UsageError
 from o2o_cli.jobs.report import make_report
+from o2o_cli.options import ReportOption
 from o2o_results.runs import RUNS, find_run
 
 
@@ -17,7 +18,7 @@ def report(
         list[str],
         typer.Argument(metavar="RUN [RUN]", help="A run's folder or name, `latest`, `latest:model`, `latest:live`."),
     ],
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="The HTML file to write.")] = None,
+    out: ReportOption = None,
     root: Annotated[Path, typer.Option("--root", metavar="FOLDER", help="Where the runs lie.")] = RUNS,
 ) -> None:
     """One HTML page, offline, about a run, or about two side by side (e.g. model and live).

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from o2o_cli import console
+from o2o_cli.errors import UsageError
 from o2o_results.runs import RUNS, list_runs
 
 
@@ -19,6 +20,8 @@ def runs(
 
     Example: o2o runs --limit 5
     """
+    if root != RUNS and not root.is_dir():
+        raise UsageError(f"--root {root}: {'is a file, not a folder' if root.exists() else 'no such folder'}")
     listed = list_runs(root)
     rows = []
     for run in listed[:limit]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 import yaml
 
 from o2o_cli import console
-from o2o_cli.options import ScenarioArgument, SeedOption, SetOption, scenario_from
+from o2o_cli.options import ScenarioArgument, SchemaOption, SeedOption, SetOption, scenario_from
 from o2o_scenarios.errors import ScenarioError
 from o2o_scenarios.loader import catalogue, json_schema, load, scenario_hash
 
@@ -65,11 +64,7 @@ def check(names: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help
 
 
 @app.command()
-def schema(
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Write to a file, not to the terminal.")
-    ] = None,
-) -> None:
+def schema(out: SchemaOption = None) -> None:
     """The JSON Schema of a scenario file; editors use it to complete and check fields.
 
     Example: o2o scenarios schema --out scenario.schema.json
@@ -78,5 +73,6 @@ def schema(
     if out is None:
         typer.echo(text)
     else:
+        out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text + "\n", encoding="utf-8")
         typer.echo(f"schema: {out}")

@@ -45,12 +45,14 @@ def serve(
     chosen = read_settings(settings) if settings else Settings.from_env()
     if database:
         chosen = replace(chosen, database_url=database)
-    if not chosen.admin_password:
+    made_up = not chosen.admin_password
+    if made_up:
         chosen = replace(chosen, admin_password=secrets.token_urlsafe(12))
-        tell(f"password of the account `admin`: {chosen.admin_password}")
     platform_socket, provider_socket = bind(host, port), bind(host, provider_port)
 
     def ready(addresses: dict[str, Any]) -> None:
+        if made_up:
+            tell(f"password of the account `admin`: {chosen.admin_password}")
         if announce:
             typer.echo(json.dumps({"ready": True, **addresses}))
         else:

@@ -16,7 +16,6 @@ from o2o_cli.options import (
     ScenarioArgument,
     SeedOption,
     SetOption,
-    checked_out,
     scenario_from,
     write_json,
 )
@@ -36,7 +35,7 @@ def simulate(
     Example: o2o simulate lunch_peak --set demand.orders_per_hour=12000 --seed 3
     """
     chosen = scenario_from(scenario, set_, seed)
-    run = run_model(chosen, out=checked_out(out), quiet=quiet)
+    run = run_model(chosen, out=out, quiet=quiet)
     figures = tell_run(run, quiet=quiet)
     if report:
         typer.echo(f"report: {make_report([run], run.folder / 'report.html')}")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from o2o_cli import console
-from o2o_cli.errors import UsageError
+from o2o_cli.errors import Interrupted, UsageError
 from o2o_cli.jobs import world
 from o2o_cli.jobs.modelled import stoppable
 from o2o_cli.jobs.platform import settings_for, write_settings
@@ -38,11 +38,20 @@ def compressed(scenario: Scenario, *, speed: float | None, duration_s: float | N
     return scenario.model_copy(update={"clock": clock})
 
 
+def given_target(url: str) -> Target:
+    """A platform that runs already. Raises UsageError: not on this machine, or its password was not given."""
+    local = world.loopback(url)
+    password = os.environ.get("O2O_ADMIN_PASSWORD")
+    if not password:
+        raise UsageError("--target needs the password of the platform's account `admin` in O2O_ADMIN_PASSWORD")
+    return Target(password, url=local)
+
+
 def run_load(
     scenario: Scenario,
     *,
     built: tuple[City, Trace],
-    target: str | None = None,
+    target: Target | None = None,
     out: Path | None = None,
     web_ui: bool = False,
     quiet: bool = False,
@@ -54,7 +63,7 @@ def run_load(
     )
     with writer, stoppable() as stop:
         writer.write_trace(trace)
-        goal = Target(_password(), url=target) if target else _own_platform(scenario, writer.folder)
+        goal = target or _own_platform(scenario, writer.folder)
         with console.phases(quiet=quiet) as progress:
             done = run_live(scenario, city, trace, goal, writer.folder, progress=progress, stop=stop, web_ui=web_ui)
         writer.manifest = replace(writer.manifest, horizon_s=done.horizon_s)
@@ -62,7 +71,7 @@ def run_load(
         writer.note(**done.notes)
         writer.finish(audit(writer), status="interrupted" if done.interrupted else "finished")
     if done.interrupted:
-        raise KeyboardInterrupt
+        raise Interrupted(f"the run so far is in {writer.folder}")
     return RunReader(writer.folder)
 
 
@@ -75,10 +84,3 @@ def _own_platform(scenario: Scenario, folder: Path) -> Target:
     write_settings(settings, path)
     argv = [sys.executable, "-m", "o2o_cli.main", "serve", "--port", "0", "--provider-port", "0"]
     return Target(password, argv=[*argv, "--settings", str(path), "--announce"])
-
-
-def _password() -> str:
-    password = os.environ.get("O2O_ADMIN_PASSWORD")
-    if not password:
-        raise UsageError("--target needs the password of the platform's account `admin` in O2O_ADMIN_PASSWORD")
-    return password

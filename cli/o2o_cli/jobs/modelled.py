@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from o2o_cli import console
+from o2o_cli.errors import Interrupted
 from o2o_cli.jobs import world
 from o2o_results.audit import audit
 from o2o_results.run import RunReader, RunWriter
@@ -71,7 +72,7 @@ def _finish(writer: RunWriter, done: ModelRun) -> None:
     writer.note(events=done.events, **done.notes)
     if done.interrupted:
         writer.finish(audit(writer), status="interrupted")
-        raise KeyboardInterrupt
+        raise Interrupted(f"the run so far is in {writer.folder}")
     writer.finish(audit(writer))
 
 

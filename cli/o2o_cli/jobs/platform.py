@@ -12,6 +12,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import uvicorn
 
 from o2o_cli.errors import UsageError
 from o2o_platform.app import create_app
+from o2o_platform.errors import PlatformError
 from o2o_platform.payments.sandbox import create_sandbox
 from o2o_platform.settings import Settings
 from o2o_scenarios.schema import Scenario
@@ -66,13 +68,23 @@ def read_settings(path: Path) -> Settings:
     """Settings from a JSON file over those of the environment. Raises UsageError naming file and field."""
     try:
         given = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--settings {path}: cannot be read ({error})") from None
-    known = {field.name for field in fields(Settings)}
-    if not isinstance(given, dict) or (unknown := sorted(set(given) - known)):
-        what = ", ".join(unknown) if isinstance(given, dict) else "a mapping is needed"
-        raise UsageError(f"--settings {path}: unknown settings ({what}); allowed: {', '.join(sorted(known))}")
-    return replace(Settings.from_env(), **given)
+    except OSError as error:
+        raise UsageError(f"--settings {path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise UsageError(f"--settings {path}: not JSON ({error})") from None
+    if not isinstance(given, dict):
+        raise UsageError(f'--settings {path}: one JSON object is wanted, e.g. {{"readers": 4}}')
+    known = sorted(field.name for field in fields(Settings))
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean `{near[0]}`? " if near else ""
+            raise UsageError(f"--settings {path}: unknown setting `{name}`; {hint}allowed: {', '.join(known)}")
+    settings = Settings.from_env()
+    try:
+        return replace(settings, **given)
+    except PlatformError as error:
+        raise UsageError(f"--settings {path}: {error}") from None
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -37,7 +37,8 @@ def dropped(notes: dict[str, Any]) -> list[str]:
     lines = []
     if count := graph.get("nodes_dropped"):
         lines.append(
-            f"{count:,} of {graph['nodes_read']:,} nodes dropped: they cannot be reached from, or do not reach, the rest"
+            f"{count:,} of {graph['nodes_read']:,} nodes dropped: they cannot be reached from the rest, "
+            "or do not reach it"
         )
     if day.get("says"):
         lines.append(str(day["says"]))
@@ -59,11 +60,15 @@ def horizon_s(scenario: Scenario) -> float:
 
 def loopback(url: str) -> str:
     """The URL, if it is of this machine's loopback: load goes nowhere else. Raises UsageError."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:  # a bracket left open, a port above 65535
+        parts, host = None, None
+    if parts is None or parts.scheme not in ("http", "https") or not host:
         raise UsageError(f"--target {url}: not a URL (write e.g. http://127.0.0.1:8000)")
     try:
-        local = parts.hostname == "localhost" or ip_address(parts.hostname).is_loopback
+        local = host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         local = False
     if not local:
