@@ -27,13 +27,13 @@ Floats = npt.NDArray[np.float64]
 POOLS = (
     Metric("signed", "Signed merchants", "merchants", "more", 0),
     Metric("idle_lead_days", "Idle days of private leads", "lead-days", "less", 0),
-    Metric("hoarding_share", "Hoarding: private time beyond 7 days without a visit", "share", "less", 3),
+    Metric("hoarding_share", "Idle share of private time (> 7 d)", "share", "less", 3),
     Metric("holdings_gini", "Inequality of holdings (Gini)", "0..1", "less", 3),
-    Metric("unclaimed_days", "Days in the public pool per lead", "days", "neither", 1),
+    Metric("unclaimed_days", "Days in public pool per lead", "days", "neither", 1),
     Metric("visits_per_day", "Visits per BD and day", "visits", "neither", 2),
     Metric("visits_per_signed", "Visits per signed merchant", "visits", "less", 1),
     Metric("days_to_sign", "Median days to sign", "days", "less", 1),
-    Metric("drops_per_lead", "Drops to the public pool per lead", "drops", "less", 2),
+    Metric("drops_per_lead", "Drops per lead", "drops", "less", 2),
 )
 """Metrics of `kind: pools` (C6-C8)."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from o2o_results.audit import audit
 from o2o_results.hashes import tables_hash
 from o2o_results.run import as_table
 from o2o_results.tables import TABLES
@@ -98,6 +99,15 @@ def test_history_tells_what_the_leads_table_says(run: ModelRun, events: list[dic
     assert {row["what"] for row in events} >= {"created", "claimed", "visited", "signed", "dropped", "assigned"}
     private = sum(run.tables["leads"].column("private_s").to_pylist())
     assert private_time(run.tables["lead_events"], 12, run.horizon_s).sum() == pytest.approx(private)
+
+
+@pytest.mark.parametrize("resets", ["term", "all"])
+def test_the_audit_replays_the_history_without_a_violation(resets: str, city: City) -> None:
+    scenario = small("crm.pool.quota=60", f"crm.pool.extension_resets={resets}")
+    run = simulate_pools(scenario, city)
+    verdicts = [verdict for verdict in audit(run.tables, scenario, horizon_s=run.horizon_s) if verdict.checked]
+    assert {verdict.name for verdict in verdicts} >= {"leads.one_owner", "leads.quota", "leads.drops", "leads.counts"}
+    assert [verdict for verdict in verdicts if not verdict.ok] == []
 
 
 def test_leads_drop_at_the_instant_the_rules_say() -> None:

@@ -127,6 +127,29 @@ def test_what_cannot_be_compared_is_refused_before_anything_runs(tmp_path: Path)
     assert not (tmp_path / "never").exists()
 
 
+def test_a_city_day_is_compared_too() -> None:
+    """Two dispatch rules meet the same city and trace; every replication is another day."""
+    day = Scenario.model_validate(
+        {
+            "name": "short",
+            "seed": 3,
+            "clock": {"duration_s": 5400, "drain_s": 5400},
+            "city": {"nodes": 100, "merchants": {"count": 12}, "users": {"count": 60}, "riders": {"count": 30}},
+            "demand": {"orders_per_hour": 40},
+        }
+    )
+    variants = [
+        Variant(rule, day.model_copy(update={"dispatch": day.dispatch.model_copy(update={"rule": rule})}))
+        for rule in ("nearest", "least_loaded")
+    ]
+    comparison = compare(variants, 2)
+    delivered = comparison.variant("nearest").values["delivered"]
+    assert all(value is not None and value > 0 for value in delivered)
+    door = [variant.values["click_to_door_min"] for variant in comparison.variants]
+    assert list(door[0]) != list(door[1])
+    assert len(set(door[0])) == 2
+
+
 def test_variants_that_differ_in_rules_share_a_city_and_others_do_not() -> None:
     runner = Runner()
     quota_5, quota_20 = quotas(5, 20)
