@@ -20,12 +20,13 @@ from o2o_scenarios.loader import load as load_scenario
 SCENARIO = "lunch_peak"
 SPEED = 60.0
 ORDERS_PER_HOUR = 900.0
+RIDERS = 800
 
 
 def demo(
     duration: Annotated[
         float, typer.Option("--duration", min=5.0, metavar="S", help="Wall seconds during which orders arrive live.")
-    ] = 40.0,
+    ] = 30.0,
     seed: SeedOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -35,7 +36,11 @@ def demo(
 
     Example: o2o demo
     """
-    overrides = [f"demand.orders_per_hour={ORDERS_PER_HOUR:g}", "demand.deals_per_hour=60"]
+    overrides = [
+        f"demand.orders_per_hour={ORDERS_PER_HOUR:g}",
+        "demand.deals_per_hour=60",
+        f"city.riders.count={RIDERS}",
+    ]
     chosen = compressed(load_scenario(SCENARIO, overrides, seed=seed), speed=SPEED, duration_s=duration, drain_s=None)
     built = world.build(chosen, quiet=quiet)
     console.err.print(f"1/2 the model: {len(built[1]):,} intents")
