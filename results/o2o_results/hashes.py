@@ -21,7 +21,7 @@ def table_hash(table: pa.Table) -> str:
     digest.update(str(table.num_rows).encode())
     for name in table.column_names:
         column = table.column(name)
-        digest.update(f"|{name}:{column.type}".encode())
+        digest.update(f"|{name}:{_kind(column.type)}".encode())
         _feed(digest, pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type))
     return digest.hexdigest()
 
@@ -33,6 +33,15 @@ def tables_hash(tables: Mapping[str, pa.Table]) -> str:
         if tables[name].num_rows:
             digest.update(f"{name}={table_hash(tables[name])}\n".encode())
     return digest.hexdigest()
+
+
+def _kind(kind: pa.DataType) -> str:
+    """The type as text; Parquet names a list's values differently than Arrow does, which makes no difference here."""
+    if pa.types.is_list(kind):
+        return f"[{_kind(kind.value_type)}]"
+    if pa.types.is_struct(kind):
+        return "{" + ",".join(f"{field.name}:{_kind(field.type)}" for field in kind) + "}"
+    return str(kind)
 
 
 def _feed(digest: Any, array: pa.Array) -> None:

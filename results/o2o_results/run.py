@@ -57,13 +57,15 @@ def as_table(name: str, rows: pa.Table | Iterable[Mapping[str, Any]]) -> pa.Tabl
             for row in listed:
                 _same_columns(name, set(schema.names), set(row))
             table = pa.Table.from_pylist(listed, schema=schema)
+        for field in schema:
+            nulls = table.column(field.name).null_count
+            if nulls and not field.nullable:
+                raise WrongTable(f"table {name}: column {field.name} has {nulls} nulls and may have none")
         table = table.select(schema.names).cast(schema).replace_schema_metadata(None)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, ValueError) as error:
         raise WrongTable(f"table {name}: {str(error).splitlines()[0]}") from error
     for field in schema:
         column = table.column(field.name)
-        if not field.nullable and column.null_count:
-            raise WrongTable(f"table {name}: column {field.name} has {column.null_count} nulls and may have none")
         if pa.types.is_floating(field.type) and pc.any(pc.is_nan(column)).as_py():
             raise WrongTable(f"table {name}: column {field.name} has NaN; a value that is missing must be null")
     return table
