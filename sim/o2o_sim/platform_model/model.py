@@ -23,6 +23,7 @@ from o2o_sim.platform_model.books import Books
 from o2o_sim.platform_model.catalogue import Catalogue
 from o2o_sim.platform_model.coupon_book import CouponBook
 from o2o_sim.platform_model.desk import NOT_FOUND, OK, DecisionLog, Desk, refusal
+from o2o_sim.platform_model.inbox import Inbox
 from o2o_sim.platform_model.lead_desk import LeadDesk
 from o2o_sim.platform_model.order_desk import OrderDesk
 from o2o_sim.platform_model.print_desk import PrintDesk
@@ -49,9 +50,9 @@ class PlatformModel:
         service = ServiceTimes(scenario.platform, scenario.seed, n)
         start_min, _ = effective_clock(scenario)
         self.desk = desk = Desk(env, scenario, city, tempo, start_min, service, log)
-        self._users = Store(env)
-        self._merchants = [Store(env) for _ in city.merchants]
-        self._riders = [Store(env) for _ in city.riders]
+        self._users = Inbox(env)
+        self._merchants = [Inbox(env) for _ in city.merchants]
+        self._riders = [Inbox(env) for _ in city.riders]
         self.catalogue = Catalogue(city, trace, tempo)
         self.records = self.catalogue.orders
         self.stock = StockRoom(city, log)

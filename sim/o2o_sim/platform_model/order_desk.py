@@ -212,7 +212,7 @@ class OrderDesk:
         """The deadline passed."""
         if self.step(order, OrderEvent.PAY_TIMEOUT) is None:
             self._books.move(self._books.payment(order), PaymentEvent.EXPIRE)
-            self._give_up(order, "payment_deadline")
+            self._give_up(order, "unpaid")
 
     def _give_up(self, order: Order, reason: str) -> None:
         """What the order held goes back."""

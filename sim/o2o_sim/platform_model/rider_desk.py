@@ -34,6 +34,8 @@ class _OnLine:
     speed_kmh: float
     served: int = 0
     order: Order | None = None
+    leaving: bool = False
+    """His shift is over: the order in hand is his last."""
 
 
 class RiderDesk:
@@ -95,16 +97,18 @@ class RiderDesk:
         return self._desk.request("rider", "POST /riders/me/online", None, self._desk.service.other(), decide)
 
     def offline(self, rider_id: int) -> Event:
-        """A rider's shift is over."""
+        """A rider's shift is over: he is given no more orders, and goes when the one in hand, if any, is done."""
 
         def decide() -> Reply:
             rider = self._on_line.get(rider_id)
             if rider is None:
                 return OK
             if rider.order is not None:
+                rider.leaving = True
                 return Reply(409, {"error": {"code": "assigned", "detail": str(rider.order.order_id)}})
             del self._on_line[rider_id]
-            self.free.remove(rider_id)
+            if not rider.leaving:
+                self.free.remove(rider_id)
             return OK
 
         return self._desk.request("rider", "POST /riders/me/offline", None, self._desk.service.other(), decide)
@@ -122,9 +126,9 @@ class RiderDesk:
         return self._desk.request("rider", "POST /orders/{id}/delivered", order_id, service_s, decide)
 
     def _picked_up(self, rider_id: int, order_id: int) -> Reply:
-        order = self._carried(rider_id, order_id)
-        if order is None:
-            return NOT_FOUND
+        order = self._orders.find(order_id)
+        if order.rider_id != rider_id:
+            return NOT_YOURS
         refused = self._orders.step(order, OrderEvent.PICK_UP)
         if refused is not None:
             return refusal(refused)
@@ -154,6 +158,8 @@ class RiderDesk:
 
     def _free(self, rider_id: int, rider: _OnLine) -> None:
         """A rider has no order: the longest waiting order that the rule gives him, if any."""
+        if rider.leaving:
+            return
         candidate = Candidate(rider_id, rider.lat, rider.lng, 0, rider.speed_kmh, rider.served)
         self.free.add(candidate)
         only = (candidate,)
@@ -171,15 +177,12 @@ class RiderDesk:
         merchant = self._desk.city.merchants[order.merchant_id]
         metres = self._search_m
         while metres < self._policy.max_radius_m:
-            around = self.free.within(merchant.lat, merchant.lng, metres)
-            if len(around) == len(self.free):
-                break
-            rider_id, distance_m = self._ask(order, around)
+            rider_id, distance_m = self._ask(order, self.free.nearest(merchant.lat, merchant.lng, metres))
             if rider_id is not None and distance_m <= metres:
                 self._search_m = max(0.5 * self._search_m + distance_m, LEAST_SEARCH_M)
                 return rider_id
             metres *= 2.0
-        return self._ask(order, self.free.all())[0]
+        return self._ask(order, self.free.nearest(merchant.lat, merchant.lng, metres))[0]
 
     def _ask(self, order: Order, candidates: Sequence[Candidate]) -> tuple[int | None, float]:
         """The rule's choice among these riders, and how far away it is."""

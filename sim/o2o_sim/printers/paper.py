@@ -22,7 +22,7 @@ def ticket_mm(mechanism: Mechanism, lines: Sequence[TicketLine]) -> float:
 
     Worked, default profile: 14 lines and 3 big ones: 14 * 3.75 + 3 * 6.0 + (29 * 4 + 3) / 8 + 3.75 + 12.0 = 101.125.
     """
-    big = sum(line.style == "big" for line in lines)
+    big = [line.style for line in lines].count("big")
     profile = mechanism.profile
     foot_mm = (QR_MODULES * QR_MODULE_DOTS + CUT_FEED_DOTS) / profile.dots_per_mm + profile.line_mm
     return mechanism.length_mm(len(lines) - big, big, foot_mm)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,10 +19,11 @@ def test_within_misses_nobody_and_the_nearest_is_the_fleets(latitude):
         Candidate(number, latitude + float(chance.normal(0, 0.02)), 121.5 + float(chance.normal(0, 0.03)), 0, 20.0)
         for number in range(800)
     ]
+    fleet += [replace(rider, rider_id=rider.rider_id + 800) for rider in fleet[:90]]  # some share a place
     nearby = Nearby()
     for rider in fleet:
         nearby.add(rider)
-    for number in range(0, 800, 3):
+    for number in range(0, 890, 3):
         nearby.remove(number)
     free = [rider for rider in fleet if rider.rider_id % 3]
     assert len(nearby) == len(free)
@@ -30,6 +33,6 @@ def test_within_misses_nobody_and_the_nearest_is_the_fleets(latitude):
         near = {rider.rider_id for rider in free if haversine_m(rider.lat, rider.lng, lat, lng) <= metres}
         found = nearby.within(lat, lng, metres)
         assert near <= {rider.rider_id for rider in found}
-        some = choose_rider((lat, lng), found, DispatchPolicy(max_radius_m=metres))
+        some = choose_rider((lat, lng), nearby.nearest(lat, lng, metres), DispatchPolicy(max_radius_m=metres))
         assert some == choose_rider((lat, lng), free, DispatchPolicy(max_radius_m=metres)) or not near
         assert isinstance(some, Assigned) == bool(near)
