@@ -11,32 +11,41 @@ from o2o_platform.coupons.repository import give_back
 
 pytestmark = pytest.mark.anyio
 
-LUNCH = {"code": "LUNCH", "threshold_fen": 2500, "off_fen": 600, "budget_fen": 6000, "per_user": 1, "segments": []}
+
+@pytest.fixture
+def world(shared_world: Any) -> Any:
+    return shared_world
 
 
-async def make(world: Any, **fields: Any) -> None:
-    made = await world.admin.post("/admin/coupons", [{**LUNCH, **fields}])
+LUNCH = {"threshold_fen": 2500, "off_fen": 600, "budget_fen": 6000, "per_user": 1, "segments": []}
+
+
+async def make(world: Any, **fields: Any) -> str:
+    """A new coupon; its code."""
+    code = f"LUNCH_{next(world.numbers)}"
+    made = await world.admin.post("/admin/coupons", [{**LUNCH, "code": code, **fields}])
     assert made.status_code == 201, made.text
+    return code
 
 
-async def books(world: Any, code: str = "LUNCH") -> dict[str, Any]:
+async def books(world: Any, code: str) -> dict[str, Any]:
     return next(row for row in await world.export("coupons") if row["code"] == code)
 
 
 async def test_claims_stop_at_the_budget_under_concurrency(world: Any) -> None:
-    await make(world)
+    code = await make(world)
     users = [await world.actor("consumer") for _ in range(40)]
-    answers = await asyncio.gather(*(user.post("/coupons/LUNCH/claim") for user in users))
+    answers = await asyncio.gather(*(user.post(f"/coupons/{code}/claim") for user in users))
     assert sorted(answer.status_code for answer in answers) == [201] * 10 + [409] * 30
     assert {a.json()["error"]["code"] for a in answers if a.status_code == 409} == {"budget_exhausted"}
-    row = await books(world)
+    row = await books(world, code)
     assert (row["committed_fen"], row["claimed"], row["redeemed"], row["returned"]) == (6000, 10, 0, 0)
 
 
 async def test_a_user_claims_up_to_the_limit_under_concurrency(world: Any) -> None:
-    await make(world, per_user=2)
+    code = await make(world, per_user=2)
     user = await world.actor("consumer")
-    answers = await asyncio.gather(*(user.post("/coupons/LUNCH/claim") for _ in range(6)))
+    answers = await asyncio.gather(*(user.post(f"/coupons/{code}/claim") for _ in range(6)))
     assert sorted(answer.status_code for answer in answers) == [201] * 2 + [409] * 4
     assert {a.json()["error"]["code"] for a in answers if a.status_code == 409} == {"per_user_limit"}
     mine = (await user.get("/coupons/mine")).json()["coupons"]
@@ -44,12 +53,12 @@ async def test_a_user_claims_up_to_the_limit_under_concurrency(world: Any) -> No
 
 
 async def test_eligibility_names_every_reason(world: Any) -> None:
-    await make(world, segments=["family"])
+    code = await make(world, segments=["family"])
     single = await world.actor("consumer", segment="work_meal")
     family = await world.actor("consumer", segment="family")
-    no = (await single.get("/coupons/LUNCH/eligibility", items_fen=2499)).json()
+    no = (await single.get(f"/coupons/{code}/eligibility", items_fen=2499)).json()
     assert (no["eligible"], no["reasons"], no["discount_fen"]) == (False, ["below_threshold", "segment"], 0)
-    yes = (await family.get("/coupons/LUNCH/eligibility", items_fen=2500)).json()
+    yes = (await family.get(f"/coupons/{code}/eligibility", items_fen=2500)).json()
     assert (yes["eligible"], yes["reasons"], yes["discount_fen"]) == (True, [], 600)
 
 
@@ -60,84 +69,84 @@ async def test_unknown_coupon_is_404(world: Any) -> None:
 
 
 async def test_an_order_takes_the_coupon_the_user_holds(world: Any) -> None:
-    await make(world)
+    code = await make(world)
     user, shop = await world.actor("consumer"), await world.shop(("面", 1500, 10))
-    await user.post("/coupons/LUNCH/claim")
-    placed = (await world.place(user, shop, qty=2, coupon_code="LUNCH")).json()
+    await user.post(f"/coupons/{code}/claim")
+    placed = (await world.place(user, shop, qty=2, coupon_code=code)).json()
     assert (placed["items_fen"], placed["discount_fen"]) == (3000, 600)
     assert "coupon_refused" not in placed
-    row = await books(world)
+    row = await books(world, code)
     assert (row["committed_fen"], row["claimed"], row["redeemed"], row["redeemed_fen"]) == (600, 1, 1, 600)
 
 
 async def test_an_order_claims_a_coupon_by_itself_and_a_second_is_priced_without(world: Any) -> None:
-    await make(world)
+    code = await make(world)
     user, shop = await world.actor("consumer"), await world.shop(("面", 1500, 10))
-    first = (await world.place(user, shop, qty=2, coupon_code="LUNCH")).json()
-    second = (await world.place(user, shop, qty=2, coupon_code="LUNCH")).json()
+    first = (await world.place(user, shop, qty=2, coupon_code=code)).json()
+    second = (await world.place(user, shop, qty=2, coupon_code=code)).json()
     assert (first["discount_fen"], second["discount_fen"]) == (600, 0)
     assert second["coupon_refused"] == ["per_user_limit"]
-    small = (await world.place(await world.actor("consumer"), shop, qty=1, coupon_code="LUNCH")).json()
+    small = (await world.place(await world.actor("consumer"), shop, qty=1, coupon_code=code)).json()
     assert (small["discount_fen"], small["coupon_refused"]) == (0, ["below_threshold"])
     unknown = (await world.place(user, shop, qty=1, coupon_code="NONE")).json()
     assert unknown["coupon_refused"] == ["unknown_coupon"]
-    assert (await books(world))["redeemed"] == 1
+    assert (await books(world, code))["redeemed"] == 1
 
 
 async def test_concurrent_orders_never_spend_more_than_the_budget(world: Any) -> None:
-    await make(world, budget_fen=1800)
+    code = await make(world, budget_fen=1800)
     shop = await world.shop(("面", 3000, 100))
     users = [await world.actor("consumer") for _ in range(12)]
-    answers = await asyncio.gather(*(world.place(user, shop, coupon_code="LUNCH") for user in users))
+    answers = await asyncio.gather(*(world.place(user, shop, coupon_code=code) for user in users))
     orders = [answer.json() for answer in answers]
     assert sorted(order["discount_fen"] for order in orders) == [0] * 9 + [600] * 3
     assert all(order["coupon_refused"] == ["budget_exhausted"] for order in orders if not order["discount_fen"])
-    row = await books(world)
+    row = await books(world, code)
     assert (row["committed_fen"], row["redeemed"], row["redeemed_fen"]) == (1800, 3, 1800)
 
 
 @pytest.mark.parametrize("paid", [False, True])
 async def test_a_cancelled_order_gives_the_coupon_back(world: Any, paid: bool) -> None:
-    await make(world, budget_fen=600)
+    code = await make(world, budget_fen=600)
     user, shop = await world.actor("consumer"), await world.shop(("面", 3000, 100))
-    placed = await world.place(user, shop, coupon_code="LUNCH")
+    placed = await world.place(user, shop, coupon_code=code)
     if paid:
         await world.pay_at_provider(placed)
     order_id = placed.json()["order_id"]
     assert (await user.post(f"/orders/{order_id}/cancel")).status_code == 200
-    row = await books(world)
+    row = await books(world, code)
     assert (row["committed_fen"], row["redeemed"], row["returned"], row["redeemed_fen"]) == (0, 0, 1, 0)
-    again = (await world.place(user, shop, coupon_code="LUNCH")).json()
+    again = (await world.place(user, shop, coupon_code=code)).json()
     assert again["discount_fen"] == 600
 
 
 async def test_giving_back_twice_does_no_harm(world: Any) -> None:
-    await make(world)
+    code = await make(world)
     user, shop = await world.actor("consumer"), await world.shop(("面", 3000, 100))
-    order_id = (await world.place(user, shop, coupon_code="LUNCH")).json()["order_id"]
+    order_id = (await world.place(user, shop, coupon_code=code)).json()["order_id"]
     db = world.app.state.ctx.db
     assert [await db.write(lambda conn: give_back(conn, order_id, 1.0)) for _ in range(3)] == [True, False, False]
-    row = await books(world)
+    row = await books(world, code)
     assert (row["committed_fen"], row["returned"]) == (0, 1)
 
 
 async def test_a_discount_below_the_hold_frees_the_rest_of_the_budget(world: Any) -> None:
-    await make(world, threshold_fen=0, off_fen=5000, budget_fen=5000)
+    code = await make(world, threshold_fen=0, off_fen=5000, budget_fen=5000)
     user, shop = await world.actor("consumer"), await world.shop(("面", 3000, 100))
-    placed = (await world.place(user, shop, coupon_code="LUNCH")).json()
+    placed = (await world.place(user, shop, coupon_code=code)).json()
     assert placed["discount_fen"] == 3000
-    row = await books(world)
+    row = await books(world, code)
     assert (row["committed_fen"], row["redeemed_fen"]) == (3000, 3000)
 
 
 async def test_a_coupon_is_not_changed_by_creating_it_again(world: Any) -> None:
-    await make(world)
-    await make(world)
-    changed = await world.admin.post("/admin/coupons", [{**LUNCH, "budget_fen": 10**9}])
+    code = await make(world)
+    assert await make(world, code=code)
+    changed = await world.admin.post("/admin/coupons", [{**LUNCH, "code": code, "budget_fen": 10**9}])
     assert changed.status_code == 409
-    assert (await books(world))["budget_fen"] == 6000
+    assert (await books(world, code))["budget_fen"] == 6000
 
 
 async def test_senseless_coupons_are_422(world: Any) -> None:
     for wrong in ({"code": "lower"}, {"off_fen": 0}, {"off_fen": -5}, {"budget_fen": -1}, {"per_user": 0}, {"hue": 1}):
-        assert (await world.admin.post("/admin/coupons", [{**LUNCH, **wrong}])).status_code == 422, wrong
+        assert (await world.admin.post("/admin/coupons", [{**LUNCH, "code": "BAD", **wrong}])).status_code == 422, wrong

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-LAT, LNG = 31.20, 121.40
+LAT, LNG = 21.20, 121.40
+STREET = 0.1  # degrees of latitude between the streets of two teams
 STEP = 0.002  # degrees of longitude between neighbours: about 190 m
 
 
@@ -20,10 +21,16 @@ class Team:
     rival_manager: Any
     rival: Any
     leads: list[int]
+    number: int
+    """Of the team: its leads are named after it, and lie on a street of their own."""
 
     def place(self, number: int) -> dict[str, float]:
         """Where lead `number` is."""
-        return {"lat": LAT, "lng": LNG + STEP * number}
+        return {"lat": LAT + STREET * self.number, "lng": LNG + STEP * number}
+
+    def ref(self, number: int) -> str:
+        """The ref of lead `number`."""
+        return f"lead-{self.number}-{number}"
 
     async def visit(self, bd: Any, number: int, **fields: Any) -> Any:
         return await bd.post(f"/crm/leads/{self.leads[number]}/visits", {**self.place(number), **fields})
@@ -45,7 +52,7 @@ class Team:
     async def add(self, count: int) -> None:
         start = len(self.leads)
         body = [
-            {"ref": f"lead-{start + i}", "name": f"小店 {start + i}", **self.place(start + i), "source": "crawl"}
+            {"ref": self.ref(start + i), "name": f"小店 {start + i}", **self.place(start + i), "source": "crawl"}
             for i in range(count)
         ]
         made = await self.world.admin.post("/crm/leads:bulk", body)
@@ -60,6 +67,6 @@ async def team(world: Any) -> Team:
     bd = await world.actor("bd", manager_ref=manager.ref)
     other = await world.actor("bd", manager_ref=manager.ref)
     rival = await world.actor("bd", manager_ref=rival_manager.ref)
-    made = Team(world, manager, bd, other, rival_manager, rival, [])
+    made = Team(world, manager, bd, other, rival_manager, rival, [], next(world.numbers) % 100)
     await made.add(6)
     return made

@@ -52,7 +52,7 @@ async def test_the_audit_of_the_exported_history_is_clean(team: Any) -> None:
     world, chance = team.world, random.Random(11)
     await team.add(6)
     done: Counter[tuple[str, int]] = Counter()
-    for _ in range(40):
+    for _ in range(25):
         for _ in range(6):
             await pass_time(team, chance.uniform(600.0, 8 * 3600.0))
             bd, number = chance.choice([team.bd, team.other, team.rival]), chance.randrange(len(team.leads))

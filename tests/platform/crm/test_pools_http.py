@@ -8,6 +8,12 @@ import pytest
 
 pytestmark = pytest.mark.anyio
 
+
+@pytest.fixture
+def world(shared_world: Any) -> Any:
+    return shared_world
+
+
 DAY = 86_400.0
 SECOND = 1.0
 

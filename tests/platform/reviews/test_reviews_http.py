@@ -9,6 +9,11 @@ import pytest
 pytestmark = pytest.mark.anyio
 
 
+@pytest.fixture
+def world(shared_world: Any) -> Any:
+    return shared_world
+
+
 async def delivered(world: Any, user: Any, shop: Any) -> int:
     """An order that has gone its whole way (A13)."""
     rider = await world.actor("rider")
@@ -17,6 +22,7 @@ async def delivered(world: Any, user: Any, shop: Any) -> int:
     for actor, step in [(shop.owner, "accept"), (shop.owner, "ready"), (rider, "picked_up"), (rider, "delivered")]:
         answer = await actor.post(f"/orders/{order_id}/{step}")
         assert answer.status_code == 200, (step, answer.text)
+    assert (await rider.post("/riders/me/offline")).status_code == 200
     return order_id
 
 
