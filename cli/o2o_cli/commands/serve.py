@@ -34,6 +34,9 @@ def serve(
     announce: Annotated[
         bool, typer.Option("--announce", help="When ready, print one JSON line with the addresses (for scripts).")
     ] = False,
+    stop_on_eof: Annotated[
+        bool, typer.Option("--stop-on-eof", help="Stop when standard input is closed (for a parent process).")
+    ] = False,
 ) -> None:
     """Serve the reference platform: API at http://HOST:PORT/docs, payments at the provider's port, data in SQLite.
 
@@ -58,4 +61,4 @@ def serve(
         else:
             tell(f"platform at {addresses['base_url']} (docs at /docs), payments at {addresses['provider_url']}")
 
-    uvloop.run(serve_platform(chosen, platform_socket, provider_socket, on_ready=ready))
+    uvloop.run(serve_platform(chosen, platform_socket, provider_socket, on_ready=ready, stop_on_eof=stop_on_eof))

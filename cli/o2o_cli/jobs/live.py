@@ -83,4 +83,4 @@ def _own_platform(scenario: Scenario, folder: Path) -> Target:
     path = folder / "live-settings.json"
     write_settings(settings, path)
     argv = [sys.executable, "-m", "o2o_cli.main", "serve", "--port", "0", "--provider-port", "0"]
-    return Target(password, argv=[*argv, "--settings", str(path), "--announce"])
+    return Target(password, argv=[*argv, "--settings", str(path), "--announce", "--stop-on-eof"])

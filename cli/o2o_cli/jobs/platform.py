@@ -10,10 +10,12 @@ import contextlib
 import json
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import uvicorn
@@ -119,9 +121,13 @@ async def serve(
     provider_socket: socket.socket,
     *,
     on_ready: Callable[[dict[str, Any]], None],
+    stop_on_eof: bool = False,
     log_level: str = "warning",
 ) -> None:
-    """Serve platform and provider until SIGINT or SIGTERM. The sockets' addresses become the public URLs."""
+    """Serve platform and provider until SIGINT or SIGTERM. The sockets' addresses become the public URLs.
+
+    `stop_on_eof` also stops when standard input is closed: a platform whose parent was killed does not outlive it.
+    """
     base_url, provider_url = _url(platform_socket), _url(provider_socket)
     settings = replace(settings, public_url=base_url, provider_url=provider_url)
     common: dict[str, Any] = {
@@ -139,6 +145,8 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
+    if stop_on_eof:
+        Thread(target=_at_eof, args=(lambda: loop.call_soon_threadsafe(stop),), daemon=True).start()
     provider_task = asyncio.create_task(provider.serve(sockets=[provider_socket]))
     platform_task = asyncio.create_task(platform.serve(sockets=[platform_socket]))
     while not (platform.started and provider.started):
@@ -150,6 +158,13 @@ async def serve(
     await platform_task  # the provider goes last: the platform may still ask it for refunds
     provider.should_exit = True
     await provider_task
+
+
+def _at_eof(stop: Callable[[], object]) -> None:
+    while sys.stdin.buffer.read(4096):
+        pass
+    with contextlib.suppress(RuntimeError):  # the loop is closed already
+        stop()
 
 
 def _url(listener: socket.socket) -> str:
