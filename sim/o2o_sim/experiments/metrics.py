@@ -27,7 +27,7 @@ Floats = npt.NDArray[np.float64]
 POOLS = (
     Metric("signed", "Signed merchants", "merchants", "more", 0),
     Metric("idle_lead_days", "Idle days of private leads", "lead-days", "less", 0),
-    Metric("hoarding_share", "Idle share of private time (> 7 d)", "share", "less", 3),
+    Metric("hoarding_share", "Hoarding: idle share, > 7 days", "share", "less", 3),
     Metric("holdings_gini", "Inequality of holdings (Gini)", "0..1", "less", 3),
     Metric("unclaimed_days", "Days in public pool per lead", "days", "neither", 1),
     Metric("visits_per_day", "Visits per BD and day", "visits", "neither", 2),
