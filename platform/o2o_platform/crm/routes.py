@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import Connection, Row
 from starlette.responses import Response
 
@@ -19,8 +19,9 @@ from o2o_domain.roles import Permission, allowed
 from o2o_platform.accounts import repository as accounts
 from o2o_platform.accounts.dependencies import require
 from o2o_platform.accounts.tokens import CurrentUser
-from o2o_platform.crm import exports, history, holds, nearby, recycle, repository, views
-from o2o_platform.crm.repository import CheckIn, NewLead
+from o2o_platform.crm import exports, history, holds, nearby, pools, recycle, repository, views, visits
+from o2o_platform.crm.bodies import AssignBody, ContractBody, LeadBody, VisitBody
+from o2o_platform.crm.visits import CheckIn
 from o2o_platform.errors import Conflict, Forbidden, NotFound, PlatformError, Unprocessable, refusal
 from o2o_platform.kit.context import Context
 from o2o_platform.kit.web import reply
@@ -34,44 +35,6 @@ _KINDS: dict[str, type[PlatformError]] = {
     "not_superior": Forbidden,
     "not_a_bd": Unprocessable,
 }
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class LeadBody(_Body):
-    """A store that does not cooperate yet."""
-
-    ref: Annotated[str, Field(min_length=1, max_length=64)]
-    name: Annotated[str, Field(min_length=1, max_length=128)]
-    lat: Latitude
-    lng: Longitude
-    source: Literal["crawl", "bd", "merchant", "crowd"] = "bd"
-
-    def value(self) -> NewLead:
-        """For the repository."""
-        return NewLead(self.ref, self.name, self.lat, self.lng, self.source)
-
-
-class VisitBody(_Body):
-    """Where the BD is, and what was said."""
-
-    lat: Latitude
-    lng: Longitude
-    note: Annotated[str, Field(max_length=500)] = ""
-
-
-class ContractBody(_Body):
-    """`convert` false: the contract is signed, but the store does not become a merchant yet. May be left out."""
-
-    convert: bool = True
-
-
-class AssignBody(_Body):
-    """The account id of the BD who gets the lead."""
-
-    to: int
 
 
 def _ok(outcome: Row[Any] | Refused) -> Response:
@@ -168,9 +131,7 @@ def _working(app: FastAPI, ctx: Context) -> None:
         """Take a public lead (C6). 409: already_owned (also by oneself) or quota_reached."""
         now, bd_id = ctx.clock.now(), user.id
         return _ok(
-            await ctx.db.write(
-                lambda conn: repository.claim(conn, lead_id=lead_id, bd_id=bd_id, policy=policy, now=now)
-            )
+            await ctx.db.write(lambda conn: pools.claim(conn, lead_id=lead_id, bd_id=bd_id, policy=policy, now=now))
         )
 
     @app.post("/crm/leads/{lead_id}/release", tags=["crm"])
@@ -178,9 +139,7 @@ def _working(app: FastAPI, ctx: Context) -> None:
         """Put an own lead back."""
         now, bd_id = ctx.clock.now(), user.id
         return _ok(
-            await ctx.db.write(
-                lambda conn: repository.release(conn, lead_id=lead_id, bd_id=bd_id, policy=policy, now=now)
-            )
+            await ctx.db.write(lambda conn: pools.release(conn, lead_id=lead_id, bd_id=bd_id, policy=policy, now=now))
         )
 
     @app.post("/crm/leads/{lead_id}/extend", tags=["crm"])
@@ -188,9 +147,7 @@ def _working(app: FastAPI, ctx: Context) -> None:
         """Lengthen the protection of an own lead (C8). 409: no_extensions_left."""
         now, bd_id = ctx.clock.now(), user.id
         return _ok(
-            await ctx.db.write(
-                lambda conn: repository.extend(conn, lead_id=lead_id, bd_id=bd_id, policy=policy, now=now)
-            )
+            await ctx.db.write(lambda conn: pools.extend(conn, lead_id=lead_id, bd_id=bd_id, policy=policy, now=now))
         )
 
     @app.post("/crm/leads/{lead_id}/visits", status_code=201, tags=["crm"])
@@ -199,7 +156,7 @@ def _working(app: FastAPI, ctx: Context) -> None:
         now, bd_id, radius_m = ctx.clock.now(), user.id, ctx.settings.visit_radius_m
         at = CheckIn(body.lat, body.lng, body.note)
         outcome = await ctx.db.write(
-            lambda conn: repository.visit(
+            lambda conn: visits.visit(
                 conn, lead_id=lead_id, bd_id=bd_id, at=at, radius_m=radius_m, policy=policy, now=now
             )
         )
@@ -215,9 +172,7 @@ def _working(app: FastAPI, ctx: Context) -> None:
         now, bd_id, convert = ctx.clock.now(), user.id, (body or ContractBody()).convert
         return _ok(
             await ctx.db.write(
-                lambda conn: repository.sign(
-                    conn, lead_id=lead_id, bd_id=bd_id, convert=convert, policy=policy, now=now
-                )
+                lambda conn: visits.sign(conn, lead_id=lead_id, bd_id=bd_id, convert=convert, policy=policy, now=now)
             )
         )
 
@@ -230,7 +185,7 @@ def _working(app: FastAPI, ctx: Context) -> None:
             target = accounts.by_id(conn, body.to)
             if target is None or not allowed(target.role, Permission.WORK_LEADS):
                 return Refused("not_a_bd", f"account {body.to} does not work leads")
-            return repository.assign(conn, lead_id=lead_id, to=body.to, by=user.id, policy=policy, now=now)
+            return pools.assign(conn, lead_id=lead_id, to=body.to, by=user.id, policy=policy, now=now)
 
         return _ok(await ctx.db.write(unit))
 
