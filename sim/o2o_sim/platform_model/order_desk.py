@@ -75,6 +75,10 @@ class OrderDesk:
         order.sent = self._desk.env.now
         self._desk.work(self._desk.service.accept[order.order_id], partial(self._take, order))
 
+    def find(self, order_id: int) -> Order:
+        """The order of an intent, whether it has arrived yet or not."""
+        return self._catalogue.orders[order_id]
+
     def step(self, order: Order, event: OrderEvent) -> Refused | None:
         """Take the order one step on by the domain's table; returns the table's no."""
         before = order.state

@@ -17,7 +17,7 @@ from o2o_domain import dispatch
 from o2o_domain.dispatch import Assigned, Candidate, DispatchPolicy
 from o2o_domain.orders import OrderEvent
 from o2o_sim.platform_model.deadlines import Deadlines
-from o2o_sim.platform_model.desk import NOT_FOUND, OK, Desk, refusal
+from o2o_sim.platform_model.desk import OK, Desk, refusal
 from o2o_sim.platform_model.nearby import Nearby
 from o2o_sim.platform_model.order_desk import OrderDesk
 from o2o_sim.platform_model.records import Order
@@ -25,6 +25,8 @@ from o2o_sim.port import Assignment, Delivered, Reply, Withdrawn
 
 LEAST_SEARCH_M = 50.0
 """Riders are looked for within this straight-line distance at least, then within twice as much, and so on."""
+NOT_YOURS = Reply(403, {"error": {"code": "not_yours", "detail": ""}})
+"""The order is another rider's, or nobody's."""
 
 
 @dataclass(slots=True)
@@ -136,9 +138,9 @@ class RiderDesk:
         return OK
 
     def _delivered(self, rider_id: int, order_id: int, lat: float, lng: float) -> Reply:
-        order = self._carried(rider_id, order_id)
-        if order is None:
-            return NOT_FOUND
+        order = self._orders.find(order_id)
+        if order.rider_id != rider_id:
+            return NOT_YOURS
         refused = self._orders.step(order, OrderEvent.DELIVER)
         if refused is not None:
             return refusal(refused)
@@ -150,11 +152,6 @@ class RiderDesk:
         rider.served += 1
         self._free(rider_id, rider)
         return OK
-
-    def _carried(self, rider_id: int, order_id: int) -> Order | None:
-        rider = self._on_line.get(rider_id)
-        order = rider.order if rider is not None else None
-        return order if order is not None and order.order_id == order_id else None
 
     def _free(self, rider_id: int, rider: _OnLine) -> None:
         """A rider has no order: the longest waiting order that the rule gives him, if any."""

@@ -45,7 +45,7 @@ def test_refused_payment_gives_stock_back(play, row):
 def test_unpaid_order_is_closed_at_the_deadline_and_late_money_goes_back(play, row):
     run = play({"pay_confirm_s": 950.0})
     order, payment = row(run, "orders"), row(run, "payments")
-    assert (order["state"], order["reason"], order["paid"]) == ("closed", "payment_deadline", None)
+    assert (order["state"], order["reason"], order["paid"]) == ("closed", "unpaid", None)
     assert order["closed"] == pytest.approx(order["accepted"] + 900.0)
     assert order["paid_fen"] == order["refunded_fen"] == order["total_fen"] > 0
     assert (payment["state"], payment["provider_refunded_fen"]) == ("refunded", order["total_fen"])

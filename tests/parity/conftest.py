@@ -1,0 +1,101 @@
+"""Both worlds for the parity tests: a recorded model run, and the platform's own test world to replay it in."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from o2o_cli.jobs.platform import settings_for
+from o2o_platform.kit.clock import ManualClock
+from o2o_scenarios.schema import Scenario
+
+HERE = Path(__file__).parent
+
+
+def _load(path: Path) -> ModuleType:
+    # Tests are no package (import mode importlib), so shared modules are loaded by their path.
+    name = f"parity_{path.parent.name}_{path.stem}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec
+        assert spec.loader
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    return sys.modules[name]
+
+
+recorded = _load(HERE / "recorded.py")
+twin = _load(HERE / "twin.py")
+platform_tests = _load(HERE.parent / "platform" / "conftest.py")
+printer_tests = _load(HERE.parent / "platform" / "printing" / "conftest.py")
+
+# Their fixtures, under their own names.
+anyio_backend, settings, world = platform_tests.anyio_backend, platform_tests.settings, platform_tests.world
+peer = printer_tests.peer
+
+LUNCH: dict[str, Any] = {
+    "name": "parity",
+    "seed": 3,
+    "clock": {"start_min": 660, "duration_s": 3600, "drain_s": 5400},
+    "city": {
+        "nodes": 100,
+        "extent_km": 2.5,
+        "rivers": 0,
+        "zones": 4,
+        "merchants": {"count": 8, "dishes": 4, "stock_per_dish": 7},
+        "users": {"count": 60},
+        "riders": {"count": 12, "shift_h": 1.2},
+    },
+    "demand": {"orders_per_hour": 160, "deals_per_hour": 25, "coupon_share": 0.7, "review_share": 0.5},
+    "dispatch": {"patience_s": 600},
+    "platform": {
+        "payment": {"confirm_mean_s": 12, "callback_mean_s": 8, "deadline_s": 45, "refuse_share": 0.05},
+    },
+    "printing": {
+        "max_attempts": 3,
+        "faults": {"paper_end": 0.05, "offline": 0.05, "lost_ack": 0.05, "repair_mean_s": 60},
+    },
+    "coupons": [
+        {"code": "SMALL", "threshold_fen": 1500, "off_fen": 400, "budget_fen": 5000, "per_user": 1},
+        {"code": "FAMILY", "threshold_fen": 2500, "off_fen": 900, "budget_fen": 100000, "segments": ["family"]},
+    ],
+    "crm": {"leads": 40, "bds": 4, "sign_chance": 0.3, "visit_min": 8, "pool": {"quota": 3}},
+}
+
+
+@pytest.fixture(scope="session", params=["nearest", "least_loaded"])
+def lunch(request: pytest.FixtureRequest) -> Any:
+    """A recorded run in which nearly everything happens that can happen to an order, a coupon or a lead."""
+    scenario = Scenario.model_validate({**LUNCH, "dispatch": {**LUNCH["dispatch"], "rule": request.param}})
+    # Users try no coupon that is not for their segment, so the trace is made while the coupons are for everybody.
+    demand = scenario.model_copy(
+        update={"coupons": tuple(coupon.model_copy(update={"segments": ()}) for coupon in scenario.coupons)}
+    )
+    return recorded.record(scenario, demand)
+
+
+@pytest.fixture
+def platform_for(settings: Any) -> Callable[[Scenario], Any]:
+    """A function: the settings of a live run of a scenario, with nothing that happens by itself."""
+
+    def make(scenario: Scenario, **changes: Any) -> Any:
+        return replace(settings_for(scenario), **twin.quiet(settings, **changes))
+
+    return make
+
+
+@pytest.fixture
+async def replayed(lunch: Any, platform_for: Any, anyio_backend: str) -> AsyncIterator[Any]:
+    """The platform after the whole run, and what it answered to each act."""
+    async with platform_tests.open_world(platform_for(lunch.scenario), ManualClock()) as opened:
+        played = await twin.Twin.of(opened, lunch)
+        answers = [await played.play(act) for act in lunch.acts]
+        yield played, answers
