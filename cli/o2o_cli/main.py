@@ -80,7 +80,7 @@ def _root(
 
 def run() -> None:
     """Entry point of the console script."""
-    guarded(lambda: app(standalone_mode=False))
+    guarded(lambda: app(prog_name="o2o", standalone_mode=False))
 
 
 if __name__ == "__main__":
