@@ -11,20 +11,75 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
-from o2o_domain.coupons import Claimed, Coupon, Eligible, Ineligible
-from o2o_domain.coupons import claim as may_claim
-from o2o_domain.coupons import eligible as may_redeem
+from o2o_domain import coupons as rules
+from o2o_domain.coupons import Claimed, Coupon, CouponState, Eligible, Ineligible
 from o2o_domain.refusal import Refused
 from o2o_platform.coupons.tables import coupon_claims, coupons
 
 UNKNOWN = Refused("unknown_coupon", "there is no coupon of this code")
 
+# Built once: naming a coupon is part of placing an order, which the peak lives on.
+_BY_CODE = select(coupons).where(coupons.c.code == bindparam("code"))
+_OF_USER = (
+    select(coupon_claims.c.id, coupon_claims.c.state, coupon_claims.c.hold_fen)
+    .where(
+        coupon_claims.c.code == bindparam("code"),
+        coupon_claims.c.user_id == bindparam("user_id"),
+        coupon_claims.c.state != CouponState.RETURNED.value,
+    )
+    .order_by(coupon_claims.c.id)
+)
+_HOLD = (
+    update(coupons)
+    .where(
+        coupons.c.code == bindparam("the_code"),
+        coupons.c.committed_fen + bindparam("hold_fen") <= coupons.c.budget_fen,
+    )
+    .values(committed_fen=coupons.c.committed_fen + bindparam("hold_fen"), claimed=coupons.c.claimed + 1)
+)
+_NEW_CLAIM = insert(coupon_claims).inline()
+_REDEEM_CLAIM = (
+    update(coupon_claims)
+    .where(coupon_claims.c.id == bindparam("claim_id"))
+    .values(
+        state=CouponState.REDEEMED.value,
+        hold_fen=bindparam("spent_fen"),
+        order_id=bindparam("the_order"),
+        redeemed_at=bindparam("now"),
+    )
+)
+_COUNT_REDEEMED = (
+    update(coupons)
+    .where(coupons.c.code == bindparam("the_code"))
+    .values(
+        committed_fen=coupons.c.committed_fen - bindparam("freed_fen"),
+        redeemed=coupons.c.redeemed + 1,
+        redeemed_fen=coupons.c.redeemed_fen + bindparam("spent_fen"),
+    )
+)
+_RETURN_CLAIM = (
+    update(coupon_claims)
+    .where(coupon_claims.c.order_id == bindparam("the_order"), coupon_claims.c.state == CouponState.REDEEMED.value)
+    .values(state=CouponState.RETURNED.value, returned_at=bindparam("now"))
+    .returning(coupon_claims.c.code, coupon_claims.c.hold_fen)
+)
+_COUNT_RETURNED = (
+    update(coupons)
+    .where(coupons.c.code == bindparam("the_code"))
+    .values(
+        committed_fen=coupons.c.committed_fen - bindparam("spent_fen"),
+        redeemed=coupons.c.redeemed - 1,
+        returned=coupons.c.returned + 1,
+        redeemed_fen=coupons.c.redeemed_fen - bindparam("spent_fen"),
+    )
+)
+
 
 def _load(conn: Connection, code: str) -> tuple[Coupon, int] | None:
     """The coupon and its committed budget."""
-    row = conn.execute(select(coupons).where(coupons.c.code == code)).one_or_none()
+    row = conn.execute(_BY_CODE, {"code": code}).one_or_none()
     return None if row is None else (_value(row), row.committed_fen)
 
 
@@ -41,13 +96,8 @@ def _value(row: Row[Any]) -> Coupon:
 
 def _of_user(conn: Connection, code: str, user_id: int) -> tuple[Sequence[Row[int, str, int]], int]:
     """The user's open claims (oldest first) and the number of redeemed ones."""
-    query = (
-        select(coupon_claims.c.id, coupon_claims.c.state, coupon_claims.c.hold_fen)
-        .where(coupon_claims.c.code == code, coupon_claims.c.user_id == user_id, coupon_claims.c.state != "returned")
-        .order_by(coupon_claims.c.id)
-    )
-    rows = conn.execute(query).all()
-    held = [row for row in rows if row.state == "claimed"]
+    rows = conn.execute(_OF_USER, {"code": code, "user_id": user_id}).all()
+    held = [row for row in rows if row.state == CouponState.CLAIMED]
     return held, len(rows) - len(held)
 
 
@@ -82,25 +132,17 @@ def claim(conn: Connection, *, code: str, user_id: int, now: float) -> Claimed |
     held, used = _of_user(conn, code, user_id)
     decision = _hold(conn, coupon, committed_fen, len(held) + used)
     if isinstance(decision, Claimed):
-        conn.execute(
-            insert(coupon_claims).values(
-                code=code, user_id=user_id, state="claimed", hold_fen=decision.hold_fen, claimed_at=now
-            )
-        )
+        state = CouponState.CLAIMED.value
+        row = {"code": code, "user_id": user_id, "state": state, "hold_fen": decision.hold_fen, "claimed_at": now}
+        conn.execute(_NEW_CLAIM, row)
     return decision
 
 
 def _hold(conn: Connection, coupon: Coupon, committed_fen: int, claimed_by_user: int) -> Claimed | Refused:
-    decision = may_claim(coupon, committed_fen=committed_fen, claimed_by_user=claimed_by_user)
+    decision = rules.claim(coupon, committed_fen=committed_fen, claimed_by_user=claimed_by_user)
     if isinstance(decision, Refused):
         return decision
-    after = coupons.c.committed_fen + decision.hold_fen
-    guarded = (
-        update(coupons)
-        .where(coupons.c.code == coupon.code, after <= coupons.c.budget_fen)
-        .values(committed_fen=after, claimed=coupons.c.claimed + 1)
-    )
-    if conn.execute(guarded).rowcount != 1:
+    if conn.execute(_HOLD, {"the_code": coupon.code, "hold_fen": decision.hold_fen}).rowcount != 1:
         return Refused("budget_exhausted", f"{coupon.code}: nothing is left of its budget")
     return decision
 
@@ -113,7 +155,7 @@ def eligibility(
     if loaded is None:
         return UNKNOWN
     _, used = _of_user(conn, code, user_id)
-    return may_redeem(loaded[0], items_fen=items_fen, segment=segment or "", used_by_user=used)
+    return rules.eligible(loaded[0], items_fen=items_fen, segment=segment or "", used_by_user=used)
 
 
 def claim_and_redeem(
@@ -129,42 +171,23 @@ def claim_and_redeem(
         return UNKNOWN
     coupon, committed_fen = loaded
     held, used = _of_user(conn, code, user_id)
-    verdict = may_redeem(coupon, items_fen=items_fen, segment=segment or "", used_by_user=used)
+    verdict = rules.eligible(coupon, items_fen=items_fen, segment=segment or "", used_by_user=used)
     if isinstance(verdict, Ineligible):
         return verdict
+    claimed = Claimed(held[0].hold_fen) if held else _hold(conn, coupon, committed_fen, used)
+    if isinstance(claimed, Refused):
+        return claimed
+    spent = rules.redeem(claimed.hold_fen, verdict.discount_fen)
+    if isinstance(spent, Refused):
+        return spent
     if held:
-        hold_fen = held[0].hold_fen
-        conn.execute(
-            update(coupon_claims)
-            .where(coupon_claims.c.id == held[0].id)
-            .values(state="redeemed", hold_fen=verdict.discount_fen, order_id=order_id, redeemed_at=now)
-        )
+        change = {"claim_id": held[0].id, "spent_fen": spent.spent_fen, "the_order": order_id, "now": now}
+        conn.execute(_REDEEM_CLAIM, change)
     else:
-        decision = _hold(conn, coupon, committed_fen, used)
-        if isinstance(decision, Refused):
-            return decision
-        hold_fen = decision.hold_fen
-        conn.execute(
-            insert(coupon_claims).values(
-                code=code,
-                user_id=user_id,
-                state="redeemed",
-                hold_fen=verdict.discount_fen,
-                order_id=order_id,
-                claimed_at=now,
-                redeemed_at=now,
-            )
-        )
-    conn.execute(
-        update(coupons)
-        .where(coupons.c.code == code)
-        .values(
-            # A discount below what was held (it cannot exceed the dishes) frees the rest of the budget.
-            committed_fen=coupons.c.committed_fen + verdict.discount_fen - hold_fen,
-            redeemed=coupons.c.redeemed + 1,
-            redeemed_fen=coupons.c.redeemed_fen + verdict.discount_fen,
-        )
-    )
+        row = {"code": code, "user_id": user_id, "state": CouponState.REDEEMED.value, "hold_fen": spent.spent_fen}
+        conn.execute(_NEW_CLAIM, {**row, "order_id": order_id, "claimed_at": now, "redeemed_at": now})
+    count = {"the_code": code, "freed_fen": spent.freed_fen, "spent_fen": spent.spent_fen}
+    conn.execute(_COUNT_REDEEMED, count)
     return verdict
 
 
@@ -173,24 +196,10 @@ def give_back(conn: Connection, order_id: int, now: float) -> bool:
 
     False if the order had none, or it was given back before: calling twice does no harm.
     """
-    row = conn.execute(
-        update(coupon_claims)
-        .where(coupon_claims.c.order_id == order_id, coupon_claims.c.state == "redeemed")
-        .values(state="returned", returned_at=now)
-        .returning(coupon_claims.c.code, coupon_claims.c.hold_fen)
-    ).one_or_none()
+    row = conn.execute(_RETURN_CLAIM, {"the_order": order_id, "now": now}).one_or_none()
     if row is None:
         return False
-    conn.execute(
-        update(coupons)
-        .where(coupons.c.code == row.code)
-        .values(
-            committed_fen=coupons.c.committed_fen - row.hold_fen,
-            redeemed=coupons.c.redeemed - 1,
-            returned=coupons.c.returned + 1,
-            redeemed_fen=coupons.c.redeemed_fen - row.hold_fen,
-        )
-    )
+    conn.execute(_COUNT_RETURNED, {"the_code": row.code, "spent_fen": row.hold_fen})
     return True
 
 
