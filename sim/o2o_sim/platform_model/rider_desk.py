@@ -21,7 +21,7 @@ from o2o_sim.platform_model.desk import OK, Desk, refusal
 from o2o_sim.platform_model.nearby import Nearby
 from o2o_sim.platform_model.order_desk import OrderDesk
 from o2o_sim.platform_model.records import Order
-from o2o_sim.port import Assignment, Delivered, Reply, Withdrawn
+from o2o_sim.port import Assignment, Delivered, Reply
 
 LEAST_SEARCH_M = 50.0
 """Riders are looked for within this straight-line distance at least, then within twice as much, and so on."""
@@ -76,16 +76,6 @@ class RiderDesk:
             self._patience.watch(order)
         else:
             self._assign(rider_id, order)
-
-    def forget(self, order: Order) -> None:
-        """The order ended before it was picked up: its rider, if it has one, is free where he was last seen."""
-        self.waiting.pop(order.order_id, None)
-        rider = self._on_line.get(order.rider_id) if order.rider_id is not None else None
-        if rider is not None and rider.order is order:
-            assert order.rider_id is not None
-            self._inbox(order.rider_id).put(Withdrawn(order.order_id))
-            rider.order = None
-            self._free(order.rider_id, rider)
 
     def online(self, rider_id: int, lat: float, lng: float, speed_kmh: float) -> Event:
         """A rider comes on shift."""

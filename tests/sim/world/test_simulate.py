@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import subprocess
+import sys
+
 import pytest
 
 from o2o_domain.decisions import Decision, to_json
@@ -57,6 +62,33 @@ def test_same_seed_same_tables_another_seed_others(busy, town):
     other_scenario, other_city = town({**BUSY, "seed": 12})
     other = simulate(other_scenario, other_city, build_trace(other_scenario, other_city))
     assert tables_hash(other.tables) != tables_hash(run.tables)
+
+
+def test_another_process_with_another_hash_salt_gets_the_same_tables(busy, tmp_path):
+    scenario, city, trace, run = busy
+    (tmp_path / "run.pickle").write_bytes(pickle.dumps((scenario, city, trace)))
+    code = (
+        "import pickle, sys\n"
+        "from o2o_results.hashes import tables_hash\n"
+        "from o2o_sim.world import simulate\n"
+        "print(tables_hash(simulate(*pickle.load(open(sys.argv[1], 'rb'))).tables))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "run.pickle")],
+        env={**os.environ, "PYTHONHASHSEED": "12345"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == tables_hash(run.tables)
+
+
+def test_no_intents_no_orders(town, intents):
+    scenario, city = town()
+    run = simulate(scenario, city, intents(city))
+    assert run.tables["orders"].num_rows == 0
+    assert run.tables["riders"].num_rows == len(city.riders)
+    assert not [verdict for verdict in audit(run.tables, scenario, horizon_s=run.horizon_s) if not verdict.ok]
 
 
 def test_conservation(busy):
