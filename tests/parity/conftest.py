@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -35,11 +36,13 @@ def _load(path: Path) -> ModuleType:
 recorded = _load(HERE / "recorded.py")
 twin = _load(HERE / "twin.py")
 platform_tests = _load(HERE.parent / "platform" / "conftest.py")
+sim_tests = _load(HERE.parent / "sim" / "conftest.py")
 printer_tests = _load(HERE.parent / "platform" / "printing" / "conftest.py")
 
 # Their fixtures, under their own names.
 anyio_backend, settings, world = platform_tests.anyio_backend, platform_tests.settings, platform_tests.world
 peer = printer_tests.peer
+town, intents = sim_tests.town, sim_tests.intents
 
 LUNCH: dict[str, Any] = {
     "name": "parity",
@@ -93,9 +96,27 @@ def platform_for(settings: Any) -> Callable[[Scenario], Any]:
 
 
 @pytest.fixture
-async def replayed(lunch: Any, platform_for: Any, anyio_backend: str) -> AsyncIterator[Any]:
-    """The platform after the whole run, and what it answered to each act."""
-    async with platform_tests.open_world(platform_for(lunch.scenario), ManualClock()) as opened:
-        played = await twin.Twin.of(opened, lunch)
-        answers = [await played.play(act) for act in lunch.acts]
-        yield played, answers
+def replay(platform_for: Callable[..., Any]) -> Callable[[Any], Any]:
+    """A function, to be used in `async with`: the platform after a whole recorded run, and its answer to each act."""
+
+    @asynccontextmanager
+    async def played(run: Any) -> AsyncIterator[tuple[Any, list[tuple[int, Any]]]]:
+        async with platform_tests.open_world(platform_for(run.scenario), ManualClock()) as opened:
+            other = await twin.Twin.of(opened, run)
+            yield other, [await other.play(act) for act in run.acts]
+
+    return played
+
+
+@pytest.fixture
+async def replayed(lunch: Any, replay: Any, anyio_backend: str) -> AsyncIterator[Any]:
+    """The platform after the recorded lunch, and what it answered to each act."""
+    async with replay(lunch) as both:
+        yield both
+
+
+@pytest.fixture(scope="session")
+def record_script() -> Callable[..., Any]:
+    """The function of `recorded`."""
+    function: Callable[..., Any] = recorded.record_script
+    return function

@@ -6,7 +6,7 @@ platform meets by itself (an order arrives, a callback comes, a deadline passes)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -59,7 +59,8 @@ class Recorder:
         event = call(*args)
 
         def decided(done: Event) -> None:
-            self.acts.append(Act(self._model.desk.env.now, name, args, done.value.status, done.value.body))
+            reply: Any = done.value
+            self.acts.append(Act(self._model.desk.env.now, name, args, reply.status, reply.body))
 
         assert event.callbacks is not None
         event.callbacks.append(decided)  # right behind the platform's own, which decides
@@ -90,10 +91,30 @@ def record(scenario: Scenario, demand: Scenario | None = None) -> Recorded:
     model = PlatformModel(env, scenario, city, trace, tempo, decisions=True)
     recorder = Recorder(model)
     env.process(model.run())
-    actors = spawn_actors(env, scenario, city, trace, recorder, tempo)  # type: ignore[arg-type]
+    actors = spawn_actors(env, scenario, city, trace, recorder, tempo)
     env.run(until=horizon_s(scenario))
+    others = {name: table for name, table in actors.tables(env.now).items() if name != "samples"}
+    return _recorded(recorder, model, scenario, city, trace, others)
+
+
+def record_script(scenario: Scenario, city: City, trace: Trace, script: Sequence[tuple[float, str, Any]]) -> Recorded:
+    """Run the trace without actors: `script` has the calls, as (run seconds, call of the port, arguments) in order."""
+    env = Environment()
+    model = PlatformModel(env, scenario, city, trace, Tempo(scenario.clock.speed), decisions=True)
+    recorder = Recorder(model)
+    env.process(model.run())
+    for at, verb, args in script:
+        env.run(until=at)
+        getattr(recorder, verb)(*args)
+    env.run(until=env.now + 1.0)
+    return _recorded(recorder, model, scenario, city, trace, {})
+
+
+def _recorded(
+    recorder: Recorder, model: PlatformModel, scenario: Scenario, city: City, trace: Trace, others: dict[str, pa.Table]
+) -> Recorded:
     tables = {name: schema.empty_table() for name, schema in TABLES.items()}
-    tables |= platform_tables(model) | {k: v for k, v in actors.tables(env.now).items() if k != "samples"}
+    tables |= platform_tables(model) | others
     acts = sorted([*recorder.acts, *_own_events(tables)], key=lambda act: act.at)
     return Recorded(scenario, city, trace, acts, tables)
 

@@ -111,7 +111,7 @@ async def _same_books(lunch: Any, twin: Any, theirs: dict[int, Any]) -> None:
 
 
 async def _same_goods(lunch: Any, twin: Any, theirs: dict[int, Any]) -> None:
-    columns = ("initial", "reserved", "returned", "level", "min_level")
+    columns: tuple[str, ...] = ("initial", "reserved", "returned", "level", "min_level")
     stock = {row["dish_id"]: [row[name] for name in columns] for row in await twin.world.export("stock")}
     assert stock == {twin.ids.dishes[row["dish_id"]]: [row[name] for name in columns] for row in lunch.rows("stock")}
     columns = ("budget_fen", "committed_fen", "claimed", "redeemed", "returned", "redeemed_fen")
