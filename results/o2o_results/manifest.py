@@ -1,8 +1,8 @@
 """The manifest: what a run was, beside its tables, as JSON.
 
 Decides which facts make a run repeatable (scenario and its hash, seed, versions, machine, commit, command) and how its
-end is recorded. Wall-clock facts live here and only here: the tables of a modelled run hold none, so that one scenario
-and one seed give equal tables. Writing the file is left to `run`.
+end is recorded, so that runs of one scenario can be compared (G7). Wall-clock facts live here and only here: the tables
+of a modelled run hold none, so that one scenario and one seed give equal tables. Writing the file is left to `run`.
 """
 
 from __future__ import annotations

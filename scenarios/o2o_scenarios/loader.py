@@ -1,4 +1,4 @@
-"""From a name or path to a validated Scenario: catalogue, `extends:`, overrides, one-line errors.
+"""From a name or path to a validated Scenario: catalogue (G7), `extends:`, overrides, one-line errors.
 
 Decides where scenarios are looked up, how variants inherit, and how a validation error is told; leaves the fields to
 `schema`. A mapping of an extending file is merged into the base's, anything else replaces it.

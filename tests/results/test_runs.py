@@ -1,4 +1,4 @@
-"""Where runs lie and how the user's words find one."""
+"""Where runs lie, what makes them repeatable (G7), and how the user's words find one."""
 
 from __future__ import annotations
 

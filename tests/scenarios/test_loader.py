@@ -1,4 +1,4 @@
-"""Scenario files become validated scenarios, and every mistake is told in one line that says where it is."""
+"""Scenario files (G7) become validated scenarios, and every mistake is told in one line that says where it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Password hashes: scrypt with a random salt, kept as one self-describing string.
+"""Password hashes: scrypt with a random salt, kept as one self-describing string (G5).
 
 Decides the cost parameters and the stored form `scrypt$log2n$r$p$salt$key` (hex), so that the cost can be raised later
 without breaking old hashes. Leaves storage to `repository`. A hash takes tens of milliseconds and 16 MiB by intent:

@@ -1,4 +1,4 @@
-"""Bearer tokens: signed JWTs (HS256) that carry all a request needs to know of its user.
+"""Bearer tokens: signed JWTs (HS256) that carry all a request needs to know of its user (G5).
 
 Decides the claims and their check against the injected clock. Leaves the secret and the lifetime to the settings, and
 what a role may do to `o2o_domain.roles`. A token holds role, ref, segment and merchant, so that a request on the hot
@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import jwt
+
 from o2o_domain.roles import Role
 
 _ALGORITHM = "HS256"

@@ -1,6 +1,6 @@
 """The outbox: events written in the same transaction as the change they tell of.
 
-Decides that an event exists exactly if its change was committed. `publish(conn, ...)` inside a unit of work only
+Decides that an event exists exactly if its change was committed (W9). `publish(conn, ...)` inside a unit of work only
 collects; the database's writer numbers the collected events, inserts them before it commits, and hands them to the
 stream after. A unit that fails takes its events with it.
 """

@@ -1,4 +1,4 @@
-"""The in-process stream: wakes subscribers after a commit and lets them resume from a cursor.
+"""The in-process stream: wakes subscribers after a commit and lets them resume from a cursor (W9).
 
 Decides that a subscriber sees every committed event of its topics after its cursor once, in order. Recent events are
 kept in a ring in memory; older ones are read back from the outbox table, so a cursor may be as old as it likes. What

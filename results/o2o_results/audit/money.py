@@ -1,4 +1,4 @@
-"""Promises about money: orders, ledger and payment provider tell one story, to the fen.
+"""Promises about money: orders, ledger and payment provider tell one story, to the fen (A9, G11).
 
 `payments.provider_fen` is what the provider really took (0 or null when it took nothing).
 """

@@ -1,7 +1,7 @@
 """The public pool and the BDs' private pools of one simulated city: the shell around o2o_domain.pools and .leads.
 
 Loads what a rule needs, asks it, applies what it says and writes the history; no rule stands here. A hold that comes
-due is dropped at that instant, by an alarm of the simulated clock. Leaves to `season` who asks for what, and when.
+due is dropped at that instant, by an alarm of the simulated clock (C7). Leaves to `season` who asks for what, and when.
 """
 
 from __future__ import annotations

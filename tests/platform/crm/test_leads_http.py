@@ -104,6 +104,18 @@ async def test_a_known_ref_keeps_its_lead(team: Any) -> None:
     assert len(await team.history(0)) == 1
 
 
+async def test_each_lead_keeps_its_source(team: Any) -> None:
+    """C2."""
+    made = {}
+    for source in ("crawl", "bd", "merchant", "crowd"):
+        body = {"ref": f"{team.ref(0)}-{source}", "name": "x", "lat": -60.0, "lng": -60.0, "source": source}
+        made[source] = (await team.bd.post("/crm/leads", body)).json()["id"]
+    for source, lead_id in made.items():
+        assert (await team.bd.get(f"/crm/leads/{lead_id}")).json()["source"] == source
+    exported = {row["lead_id"]: row["source"] for row in await team.world.export("leads")}
+    assert {exported[lead_id] for lead_id in made.values()} == set(made)
+
+
 async def test_senseless_leads_are_422(team: Any) -> None:
     for wrong in ({"lat": 91.0}, {"lng": -181.0}, {"source": "dream"}, {"name": ""}, {"hue": 3}):
         body = {"ref": "x", "name": "x", "lat": 1.0, "lng": 1.0, **wrong}

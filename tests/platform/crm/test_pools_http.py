@@ -1,4 +1,4 @@
-"""C6, C7, C8 over HTTP on a manual clock: claims, the three clocks at their edges, extension, assignment."""
+"""C6, C7, C8, A7 over HTTP on a manual clock: claims, the three clocks at their edges, extension, assignment, teams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Placing orders: idempotency, hours, prices, stock under contention, coupons (A13, W10)."""
+"""Placing orders: idempotency, hours, prices, stock under contention, coupons (A13, G2)."""
 
 from __future__ import annotations
 
