@@ -130,30 +130,32 @@ def sample_series(views: Sequence[RunView], metric: str) -> Spec:
 
 
 def lead_series(views: Sequence[RunView]) -> Spec:
-    """Leads signed and leads in private pools over the days of a run."""
+    """Leads signed and leads in private pools over the days (in a short run: hours) of a run."""
     sheet = Sheet()
+    short = max(view.horizon_s * view.speed for view in views) < 3 * 86_400
+    unit, unit_s = ("hour", 3600) if short else ("day", 86_400)
     rows: Rows = []
     for view in views:
         events = view.table("lead_events").sort_by("event_id")
         what, at = events.column("what").to_pylist(), floats(events, "at")
         change = {"claimed": (1, 0), "dropped": (-1, 0), "released": (-1, 0), "signed": (-1, 1)}
         steps = np.array([change.get(name, (0, 0)) for name in what], dtype=float).reshape(-1, 2).cumsum(axis=0)
-        days = np.linspace(0, view.horizon_s * view.speed / 86400, 181)
-        index = np.searchsorted(at * view.speed / 86400, days, side="right") - 1
-        for day, i in zip(days, index, strict=True):
+        times = np.linspace(0, view.horizon_s * view.speed / unit_s, 181)
+        index = np.searchsorted(at * view.speed / unit_s, times, side="right") - 1
+        for time, i in zip(times, index, strict=True):
             held, signed = steps[i] if i >= 0 else (0.0, 0.0)
-            rows.append({"day": round(float(day), 4), "leads": held, "what": "in private pools", "run": view.label})
-            rows.append({"day": round(float(day), 4), "leads": signed, "what": "signed", "run": view.label})
+            rows.append({unit: round(float(time), 4), "leads": held, "what": "in private pools", "run": view.label})
+            rows.append({unit: round(float(time), 4), "leads": signed, "what": "signed", "run": view.label})
     colours = alt.Scale(domain=["signed", "in private pools"], range=[PAPER, DOOR])
     chart = (
         sheet.chart(rows)
         .mark_line(strokeWidth=2.2, interpolate="step-after")
         .encode(
-            alt.X("day:Q", title="day", axis=alt.Axis(grid=False, tickCount=10), scale=alt.Scale(nice=False)),
+            alt.X(f"{unit}:Q", title=unit, axis=alt.Axis(grid=False, tickCount=10), scale=alt.Scale(nice=False)),
             alt.Y("leads:Q", title="leads"),
             alt.Color("what:N", scale=colours, legend=LINES),
             alt.StrokeDash("run:N", legend=LINES if len(views) > 1 else None),
-            tooltip=["run:N", "what:N", "day:Q", "leads:Q"],
+            tooltip=["run:N", "what:N", f"{unit}:Q", "leads:Q"],
         )
     )
     return sheet.spec(chart, 260)

@@ -55,8 +55,8 @@ class _Plane:
     def __init__(self, lat: Floats, lng: Floats) -> None:
         self.top, self.left = float(lat.max()), float(lng.min())
         self.shrink = math.cos(math.radians((self.top + float(lat.min())) / 2))
-        wide = (float(lng.max()) - self.left) * self.shrink * METRES_PER_DEGREE
-        high = (self.top - float(lat.min())) * METRES_PER_DEGREE
+        self.wide_deg, self.high_deg = float(lng.max()) - self.left, self.top - float(lat.min())
+        wide, high = self.wide_deg * self.shrink * METRES_PER_DEGREE, self.high_deg * METRES_PER_DEGREE
         self.metres = max(wide, high, 1.0)
         self.wide, self.high = round(wide / self.metres * UNITS), round(high / self.metres * UNITS)
 
@@ -67,6 +67,11 @@ class _Plane:
     def y(self, lat: Floats) -> Units:
         """South, 0..UNITS."""
         return self._units((self.top - lat) * METRES_PER_DEGREE)
+
+    def holds(self, lat: Floats, lng: Floats) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which points lie within the plane."""
+        low, right = self.top - self.high_deg, self.left + self.wide_deg
+        return np.asarray((lat <= self.top) & (lat >= low) & (lng >= self.left) & (lng <= right), dtype=bool)
 
     def _units(self, metres: Floats) -> Units:
         return np.asarray(np.clip(np.rint(metres / self.metres * UNITS), 0, UNITS), dtype="<u2")
@@ -86,6 +91,7 @@ def city_map(view: RunView) -> CityMap | None:
         "width": plane.wide,
         "height": plane.high,
         "metres": round(plane.metres),
+        "rivers": _rivers(view, plane),
         **_roads(view, plane),
         "stores": {
             "x": plane.x(floats(stores, "lng")).tolist(),
@@ -122,6 +128,19 @@ def _roads(view: RunView, plane: _Plane) -> dict[str, Any]:
         "roads": base64.b64encode(packed.astype("<u8").tobytes()).decode(),
         "ranks": base64.b64encode(rank[first].tobytes()).decode(),
     }
+
+
+def _rivers(view: RunView, plane: _Plane) -> list[list[int]]:
+    """Rivers of an invented city from the manifest's notes, each x, y, x, y ...; empty for a real one."""
+    city = view.run.manifest.notes.get("city")
+    graph = city.get("graph") if isinstance(city, dict) else None
+    rivers = graph.get("rivers", []) if isinstance(graph, dict) else []
+    found = []
+    for river in rivers:
+        points = np.asarray(river, dtype=np.float64).reshape(-1, 2)
+        points = points[plane.holds(points[:, 0], points[:, 1])]
+        found.append(np.stack([plane.x(points[:, 1]), plane.y(points[:, 0])], axis=1).ravel().tolist())
+    return found
 
 
 def _spread(plane: _Plane, lng: Floats, lat: Floats) -> tuple[Units, Units]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import PurePath
 from typing import Any
@@ -191,9 +191,19 @@ def facts(view: RunView) -> Row:
         ("scenario hash", manifest.scenario_hash[:16]),
         ("tables hash", (manifest.table_hash or figures.DASH)[:16]),
     ]
-    said = {k: v for k, v in manifest.notes.items() if isinstance(v, str | int | float | bool) and v not in ("", None)}
-    rows += [(name.replace("_", " "), f"{value}") for name, value in sorted(said.items())]
-    return {"view": view, "rows": rows, "command": command(manifest.argv)}
+    return {"view": view, "rows": rows, "notes": said(manifest.notes), "command": command(manifest.argv)}
+
+
+def said(notes: Mapping[str, Any], above: str = "") -> list[tuple[str, Any]]:
+    """The manifest's notes as rows, nested ones as `city graph source`; lists, empty texts and zeros are left out."""
+    rows: list[tuple[str, Any]] = []
+    for name, value in sorted(notes.items()):
+        words = f"{above} {name.replace('_', ' ')}".strip()
+        if isinstance(value, Mapping):
+            rows += said(value, words)
+        elif isinstance(value, str | int | float) and value:
+            rows.append((words, f"{value:g}" if isinstance(value, float) else str(value)))
+    return rows
 
 
 def command(argv: Sequence[str]) -> str:

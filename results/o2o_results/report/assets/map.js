@@ -74,11 +74,23 @@
     draw() {
       if (!this.canvas.clientWidth) return;
       const pen = this.place();
+      this.drawRivers(pen);
       this.drawRoads(pen);
       if (this.shown("stores")) this.drawStores(pen);
       const points = this.shown("drops") ? this.drawDrops(pen) : 0;
       this.drawScale(pen);
       this.holder.dataset.drawn = `${this.ranks.length} roads, ${points} drop-offs`;
+    }
+
+    drawRivers(pen) {
+      pen.strokeStyle = "#cfe0e6";
+      pen.lineWidth = Math.max(5, (110 / this.data.metres) * 65535 * this.scale); // some 110 m wide
+      pen.lineJoin = pen.lineCap = "round";
+      for (const river of this.data.rivers) {
+        pen.beginPath();
+        for (let i = 0; i < river.length; i += 2) pen.lineTo(...this.at(river[i], river[i + 1]));
+        pen.stroke();
+      }
     }
 
     drawRoads(pen) {
