@@ -98,6 +98,8 @@ class CityProcess:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 await port.close()
+            # No printer may go on printing unseen: what the platform takes for printed must be among the receipts.
+            await fleet.stop()
             self._write(config, env.wall_now())
             _say(
                 {

@@ -2,11 +2,13 @@
 
 Decides how the platform's ids and unix times become the scenario's ids and run seconds, and which side each column is
 taken from. It computes no figure and corrects nothing: where two sides disagree, both stand in the tables, for the
-audit to see.
+audit to see. The sides are read one after the other, so all is read again while orders still move (a deadline that
+passes, a refund on its way to the provider).
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,10 @@ from o2o_sim.city.road_table import road_table
 
 Row = dict[str, Any]
 CITY_TABLES = ("merchants", "riders", "samples", "receipts")
+READINGS = 20
+"""Times that everything is read at most, waiting for a moment in which no order moves."""
+PAUSE_S = 0.5
+"""Pause before it is read again."""
 
 
 def collect(
@@ -59,10 +65,29 @@ class _Collector:
         """Platform's order id -> intent, of this run's orders."""
 
     def tables(self) -> tuple[dict[str, pa.Table], dict[str, Any]]:
-        """All tables, in the order in which they need each other."""
-        orders = self._orders()
-        rows: dict[str, list[Row]] = {
-            "orders": orders,
+        """All tables, as they were at one instant if there was one without a change."""
+        for reading in range(1, READINGS + 1):
+            exported = self._own_orders()
+            rows = self._rows(exported)
+            at_rest = _paid_back(rows["payments"]) and self._own_orders() == exported
+            if at_rest or reading == READINGS:
+                break
+            time.sleep(PAUSE_S)
+        tables = {
+            name: pa.Table.from_pylist([_only(name, row) for row in content], TABLES[name])
+            for name, content in rows.items()
+        }
+        for name in CITY_TABLES:
+            tables[name] = pq.read_table(self._folder / f"{CITY_FILE}-{name}.parquet").cast(TABLES[name])
+        tables["roads"] = road_table(self._city.graph)
+        tables["decisions"] = TABLES["decisions"].empty_table()
+        strange = sum(1 for row in rows["orders"] if row["state"] == "lost")
+        return tables, {"lost": strange, "readings": reading, "at_rest": at_rest}
+
+    def _rows(self, exported: Mapping[int, Row]) -> dict[str, list[Row]]:
+        """The tables that are read from the platform, its provider and the users, as rows."""
+        return {
+            "orders": [self._order(intent, exported.get(intent.intent_id)) for intent in self._intents],
             "requests": self._requests(),
             "tickets": self._tickets(),
             "payments": self._payments(),
@@ -72,27 +97,18 @@ class _Collector:
             "vouchers": self._vouchers(),
             **self._crm(),
         }
-        tables = {
-            name: pa.Table.from_pylist([_only(name, row) for row in content], TABLES[name])
-            for name, content in rows.items()
-        }
-        for name in CITY_TABLES:
-            tables[name] = pq.read_table(self._folder / f"{CITY_FILE}-{name}.parquet").cast(TABLES[name])
-        tables["roads"] = road_table(self._city.graph)
-        tables["decisions"] = TABLES["decisions"].empty_table()
-        strange = sum(1 for row in orders if row["state"] == "lost")
-        return tables, {"lost": strange}
 
     # Orders ---------------------------------------------------------------------------------------------------------
 
-    def _orders(self) -> list[Row]:
+    def _own_orders(self) -> dict[int, Row]:
+        """The platform's orders of this run, by intent."""
         known: dict[int, Row] = {}
         for row in self._export("orders"):
             intent = self._config.intent_of(row["order_ref"])
             if intent is not None:
                 known[intent] = row
                 self._intent_of[row["order_id"]] = intent
-        return [self._order(intent, known.get(intent.intent_id)) for intent in self._intents]
+        return known
 
     def _order(self, intent: Intent, row: Row | None) -> Row:
         journey = self._journeys.get(intent.intent_id)
@@ -276,6 +292,11 @@ class _Collector:
         if not reference or not reference.startswith(start) or not reference[len(start) :].isdigit():
             return None
         return int(reference[len(start) :])
+
+
+def _paid_back(payments: list[Row]) -> bool:
+    """Whether the provider has paid back all that the platform owes the users."""
+    return all((row["provider_refunded_fen"] or 0) >= (row["refund_fen"] or 0) for row in payments)
 
 
 def _only(name: str, row: Mapping[str, Any]) -> Row:
