@@ -63,7 +63,7 @@ def run(names: Sequence[str], *, smoke: bool, progress: Callable[[float], None])
 
 
 def _pytest(names: Sequence[str], path: Path, *, smoke: bool, progress: Callable[[float], None]) -> list[str]:
-    seconds, rounds = ("0.1", "3") if smoke else ("1.0", "7")
+    seconds, rounds = ("0.3", "5") if smoke else ("1.0", "7")
     files = sorted(
         {
             f"{file}::test_{name}"
