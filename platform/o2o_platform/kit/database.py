@@ -1,14 +1,19 @@
 """The database: one writer with natural group commit, a few readers, synchronous units of work.
 
-Decides how a unit of work runs: `await db.write(fn)` calls `fn(conn)` on the writer thread inside a SAVEPOINT of the
-current transaction; whatever has queued up while the last transaction ran goes into the next one, which is committed
+Decides how a unit of work runs: `await db.write(fn)` calls `fn(conn)` inside a SAVEPOINT of the current transaction;
+whatever has queued up while the last transaction was being committed goes into the next one, which is committed
 (fsync) once for all of them. A caller hears of its result only after that commit. A unit that raises is rolled back
-to its savepoint and spoils nobody else's. `await db.read(fn)` runs on a small pool of reader threads, each call on one
-consistent snapshot.
+to its savepoint and spoils nobody else's. `await db.read(fn)` runs on one consistent snapshot of what is committed.
 
-Rules for the functions given to it: they are synchronous, quick, call no network, return plain values (no cursors or
-mapped objects bound to the connection), and load, decide, apply in one go: as there is one writer, what a unit has
-read cannot change before it is committed.
+Where it runs: units of well under a millisecond run on the event loop's thread, and only the commit (the wait for the
+disk) on the writer's. On a thread of its own every statement would give up the interpreter's lock and, with the loop
+busy, wait 5 ms to get it back: that was measured at 10 to 40 ms a unit. A unit that takes long (bulk loads, recycling)
+says so with `long=True` and runs on the writer's thread. Reads run on a pool of threads, unless `quick=True` says that
+they are a look-up by key.
+
+Rules for the functions given to it: they are synchronous, call no network, return plain values (no cursors or mapped
+objects bound to the connection), and load, decide, apply in one go: as there is one writer, what a unit has read
+cannot change before it is committed.
 
 SQLite in WAL mode with synchronous=FULL. The URL must name a file: a memory database has no second connection.
 """
@@ -16,17 +21,16 @@ SQLite in WAL mode with synchronous=FULL. The URL must name a file: a memory dat
 from __future__ import annotations
 
 import asyncio
-import queue
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.pool import NullPool
 
 from o2o_platform.errors import PlatformError, Unavailable
@@ -39,13 +43,15 @@ Unit = Callable[[Connection], Any]
 
 MAX_BATCH = 128
 """Units per transaction at most: bounds how long the first of them waits for its commit."""
+MAX_BATCH_S = 0.01
+"""The loop is given back after so long, seconds: further units go into the next transaction."""
 
 
 @dataclass(slots=True)
 class _Job:
     unit: Unit
-    loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
+    long: bool
     value: Any = None
     error: BaseException | None = None
 
@@ -58,23 +64,15 @@ class _Job:
             self.future.set_result(self.value)
 
 
-def _check_url(url: str) -> None:
-    try:
-        parsed = make_url(url)
-        fits = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
-    except ArgumentError:
-        fits = False
-    if not fits:
-        raise PlatformError("bad_database_url", f"{url}: the embedded platform needs sqlite:///path/of/a/file")
-
-
 class Database:
-    """See the module. `on_commit` is called on the caller's loop with the events of each committed transaction."""
+    """See the module. `on_commit` is called on the loop with the events of each committed transaction."""
 
     def __init__(
         self, url: str, *, readers: int = 2, durable: bool = True, now: Callable[[], float] = time.time
     ) -> None:
-        _check_url(url)
+        parsed = make_url(url)
+        if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+            raise PlatformError("bad_database_url", f"{url}: the embedded platform needs sqlite:///path/of/a/file")
         self.on_commit: Callable[[list[Event]], None] = lambda events: None
         self._now = now
         self.units = 0
@@ -84,22 +82,21 @@ class Database:
         self._durable = durable
         self._engine = self._make_engine(url, "BEGIN IMMEDIATE")
         self._read_engine = self._make_engine(url, "BEGIN")
-        try:
-            with self._engine.begin() as conn:
-                metadata.create_all(conn)
-                self._next_event = outbox.last_id(conn) + 1
-        except DatabaseError as error:
-            raise PlatformError("bad_database_url", f"{url}: the database cannot be opened ({error.orig})") from error
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        with self._engine.begin() as conn:
+            metadata.create_all(conn)
+            self._next_event = outbox.last_id(conn) + 1
+        self._conn = self._engine.connect()
+        self._pending: deque[_Job] = deque()
+        self._busy = False  # a transaction is open or being committed, or is about to be begun
+        self._writer = ThreadPoolExecutor(1, "o2o-writer")
         self._local = threading.local()
         self._reader_conns: list[Connection] = []
+        self._quick: Connection | None = None
         self._readers = ThreadPoolExecutor(readers, "o2o-reader")
-        self._writer = threading.Thread(target=self._write_loop, name="o2o-writer", daemon=True)
         self._closed = False
-        self._writer.start()
 
     def _make_engine(self, url: str, begin: str) -> Engine:
-        # NullPool: the writer and each reader thread hold one connection for good.
+        # NullPool: the writer and each reader hold one connection for good.
         engine = create_engine(url, poolclass=NullPool, connect_args={"check_same_thread": False, "timeout": 30.0})
 
         @event.listens_for(engine, "connect")
@@ -125,87 +122,108 @@ class Database:
         """Id of the newest event at start-up; afterwards the stream knows better."""
         return self._next_event - 1
 
-    async def write(self, unit: Callable[[Connection], T]) -> T:
-        """Run a unit of work on the writer; returns its value once it is committed, raises what it raised."""
+    async def write(self, unit: Callable[[Connection], T], *, long: bool = False) -> T:
+        """Run a unit of work; returns its value once it is committed, raises what it raised."""
         if self._closed:
             raise Unavailable("shutting_down", "the platform is closing")
         loop = asyncio.get_running_loop()
-        job = _Job(unit, loop, loop.create_future())
-        self._jobs.put(job)
+        job = _Job(unit, loop.create_future(), long)
+        self._pending.append(job)
+        if not self._busy:
+            self._busy = True
+            loop.call_soon(self._begin, loop)  # whatever else is ready to write comes along
         return cast(T, await job.future)
 
-    async def read(self, unit: Callable[[Connection], T]) -> T:
+    async def read(self, unit: Callable[[Connection], T], *, quick: bool = False) -> T:
         """Run a reading unit on one snapshot of what is committed."""
         if self._closed:
             raise Unavailable("shutting_down", "the platform is closing")
+        if quick:
+            if self._quick is None:
+                self._quick = self._open_reader()
+            return self._look(self._quick, unit)
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, unit)
 
     def close(self) -> None:
-        """Commit what is queued, then stop. Idempotent."""
+        """Commit what is queued, then stop. Idempotent; call it on the loop's thread."""
         if self._closed:
             return
         self._closed = True
-        self._jobs.put(None)
-        self._writer.join()
+        self._writer.shutdown(wait=True)  # the commit under way, if any, comes to its end
+        if self._conn.in_transaction():
+            self._conn.rollback()
+        while self._pending:
+            batch, events = self._work(len(self._pending))
+            self._commit(batch, events)
+            for job in batch:
+                job.settle()
         self._readers.shutdown(wait=True)
-        for conn in self._reader_conns:
+        for conn in (self._conn, *self._reader_conns):
             conn.close()
         self._engine.dispose()
         self._read_engine.dispose()
 
+    def _open_reader(self) -> Connection:
+        conn = self._read_engine.connect()
+        self._reader_conns.append(conn)
+        return conn
+
     def _read(self, unit: Callable[[Connection], T]) -> T:
         conn: Connection | None = getattr(self._local, "conn", None)
         if conn is None:
-            conn = self._local.conn = self._read_engine.connect()
-            self._reader_conns.append(conn)
+            conn = self._local.conn = self._open_reader()
+        return self._look(conn, unit)
+
+    @staticmethod
+    def _look(conn: Connection, unit: Callable[[Connection], T]) -> T:
         try:
             return unit(conn)
         finally:
             conn.rollback()  # ends the snapshot
 
-    def _write_loop(self) -> None:
-        with self._engine.connect() as conn:
-            stop = False
-            while not stop:
-                first = self._jobs.get()
-                if first is None:
-                    return
-                batch = [first]
-                stop = self._transaction(conn, batch)
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """On the loop: open a transaction for what is pending, and have it committed on the writer's thread."""
+        if self._closed or not self._pending:
+            self._busy = False
+            return
+        work: Future[tuple[list[_Job], list[Event]]]
+        if any(job.long for job in self._pending):
+            work = self._writer.submit(self._work_and_commit, len(self._pending))
+        else:
+            work = self._writer.submit(self._commit, *self._work(MAX_BATCH, MAX_BATCH_S))
+        work.add_done_callback(lambda done: _tell(loop, self._done, loop, *done.result()))
 
-    def _transaction(self, conn: Connection, batch: list[_Job]) -> bool:
-        """Run the first job and all that queue up meanwhile, then commit; True if the stop mark was met."""
-        stop = False
+    def _done(self, loop: asyncio.AbstractEventLoop, batch: list[_Job], events: list[Event]) -> None:
+        """On the loop: the transaction has ended, one way or the other."""
+        for job in batch:
+            job.settle()
+        if events:
+            self.on_commit(events)
+        self._begin(loop)
+
+    def _work_and_commit(self, limit: int) -> tuple[list[_Job], list[Event]]:
+        return self._commit(*self._work(limit))
+
+    def _work(self, limit: int, limit_s: float | None = None) -> tuple[list[_Job], list[Event]]:
+        """Begin a transaction and run pending units in it."""
+        batch: list[_Job] = []
         events: list[Event] = []
+        end = None if limit_s is None else time.perf_counter() + limit_s
         try:
-            driver = cast(sqlite3.Connection, conn.connection.driver_connection)
-            transaction = conn.begin()
-            for job in batch:  # grows while it is walked
-                self._run(conn, driver, job, events)
-                if len(batch) < MAX_BATCH and not stop:
-                    try:
-                        following = self._jobs.get_nowait()
-                    except queue.Empty:
-                        continue
-                    if following is None:
-                        stop = True
-                    else:
-                        batch.append(following)
-            if events:
-                outbox.insert(conn, events)
-            transaction.commit()
-        except BaseException as exc:  # nobody's work was committed, so everybody hears of it
-            conn.rollback()
-            self._next_event -= len(events)
+            self._conn.begin()
+            driver = cast(sqlite3.Connection, self._conn.connection.driver_connection)
+            while self._pending and len(batch) < limit:
+                batch.append(self._pending.popleft())
+                self._run(driver, batch[-1], events)
+                if end is not None and time.perf_counter() > end:
+                    break
+        except BaseException as exc:
+            self._undo(batch or [self._pending.popleft()], events, exc)
             events = []
-            for job in batch:
-                job.error = exc
-        self.units += len(batch)
-        self.transactions += 1
-        self._report(batch, events)
-        return stop
+        return batch, events
 
-    def _run(self, conn: Connection, driver: sqlite3.Connection, job: _Job, events: list[Event]) -> None:
+    def _run(self, driver: sqlite3.Connection, job: _Job, events: list[Event]) -> None:
+        conn = self._conn
         collected = outbox.collected(conn)
         collected.clear()
         driver.execute("SAVEPOINT unit")
@@ -220,19 +238,30 @@ class Database:
                 self._next_event += 1
         driver.execute("RELEASE unit")
 
-    def _report(self, batch: list[_Job], events: list[Event]) -> None:
-        committed = self._now()
-        done = [Event(e.id, e.at, e.topic, e.name, e.payload, committed) for e in events]
-        by_loop: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
+    def _commit(self, batch: list[_Job], events: list[Event]) -> tuple[list[_Job], list[Event]]:
+        """Write the events down and commit; returns the batch and its events as committed."""
+        if not self._conn.in_transaction():
+            return batch, []  # it failed before; everybody in it knows
+        try:
+            if events:
+                outbox.insert(self._conn, events)
+            self._conn.commit()
+        except BaseException as exc:
+            self._undo(batch, events, exc)
+            return batch, []
+        self.units += len(batch)
+        self.transactions += 1
+        at = self._now()
+        return batch, [Event(e.id, e.at, e.topic, e.name, e.payload, at) for e in events]
+
+    def _undo(self, batch: list[_Job], events: list[Event], exc: BaseException) -> None:
+        """Nobody's work was committed, so everybody hears of it, and the events' numbers are free again."""
+        self._conn.rollback()
+        self._next_event -= len(events)
         for job in batch:
-            by_loop.setdefault(job.loop, []).append(job)
+            job.error = exc
 
-        def tell(jobs: list[_Job], first: bool) -> None:
-            for job in jobs:
-                job.settle()
-            if first and done:
-                self.on_commit(done)
 
-        for number, (loop, jobs) in enumerate(by_loop.items()):
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(tell, jobs, number == 0)
+def _tell(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *args: Any) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(call, *args)

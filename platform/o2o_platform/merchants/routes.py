@@ -34,7 +34,7 @@ def register(app: FastAPI, ctx: Context) -> None:
         user: CurrentUser = require(Permission.MANAGE_MERCHANTS),
     ) -> Response:
         """Create many merchants with their menus; a ref that exists already is left as it is and its ids returned."""
-        made = await ctx.db.write(lambda conn: [_add(conn, merchant) for merchant in body])
+        made = await ctx.db.write(lambda conn: [_add(conn, merchant) for merchant in body], long=True)
         return reply({"merchants": made}, 201)
 
     @app.post("/merchants", status_code=201, tags=["merchants"])

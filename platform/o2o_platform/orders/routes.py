@@ -73,7 +73,7 @@ def _placing(app: FastAPI, ctx: Context) -> None:
             views.may_see(conn, user, order)
             return views.view(order)
 
-        return reply(await ctx.db.read(unit))
+        return reply(await ctx.db.read(unit, quick=True))
 
     add = partial(ctx.hot.add, app, tag="orders")
     add("POST", "/orders", create, Permission.PLACE_ORDER, body=OrderBody, status=201)

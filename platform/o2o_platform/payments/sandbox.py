@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -25,6 +25,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from o2o_platform.errors import PlatformError, error_response
+from o2o_platform.kit.callbacks import Callbacks
 from o2o_platform.kit.clock import Clock, SystemClock
 from o2o_platform.kit.web import body, reply
 from o2o_platform.payments.signing import HEADER, charge, holds, sign
@@ -35,6 +36,8 @@ BACKOFF_S = 0.5
 MAX_BACKOFF_S = 30.0
 MAX_CALLS = 20
 """A callback that failed this often is given up; the statement still tells."""
+
+Post = Callable[[bytes, dict[str, str]], Awaitable[int]]
 
 Delay = Annotated[float, Meta(ge=0, le=86_400)]
 
@@ -71,17 +74,14 @@ class Charge:
 
 
 class Provider:
-    """The books and the callbacks. `transport` replaces the network in tests."""
+    """The books and the callbacks. `post` tells the platform: fn(body, headers) -> status, OSError without answer."""
 
-    def __init__(
-        self, platform_url: str, secret: str, clock: Clock, transport: httpx.AsyncBaseTransport | None = None
-    ) -> None:
+    def __init__(self, secret: str, clock: Clock, post: Post, close: Callable[[], Awaitable[None]]) -> None:
         self.charges: dict[int, Charge] = {}
-        self._callback_url = f"{platform_url.rstrip('/')}/payments/callback"
         self._secret = secret
         self._clock = clock
-        self._transport = transport
-        self._client: httpx.AsyncClient | None = None
+        self._post = post
+        self._close = close
         self._tasks: set[asyncio.Task[None]] = set()
 
     def routes(self) -> list[Route]:
@@ -95,16 +95,15 @@ class Provider:
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        """Open the client for callbacks; at the end, drop the callbacks that are still to come."""
-        limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
-        async with httpx.AsyncClient(transport=self._transport, timeout=10.0, limits=limits) as self._client:
-            try:
-                yield
-            finally:
-                tasks = list(self._tasks)
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+        """At the end, drop the callbacks that are still to come."""
+        try:
+            yield
+        finally:
+            tasks = list(self._tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._close()
 
     async def _pay(self, request: Request) -> Response:
         payment_id = int(request.path_params["payment_id"])
@@ -179,14 +178,13 @@ class Provider:
         headers = {HEADER: sign(self._secret, message), "Content-Type": "application/json"}
         pause = BACKOFF_S
         for _ in range(MAX_CALLS):
-            assert self._client is not None
             try:
-                answer = await self._client.post(self._callback_url, content=message, headers=headers)
-                if answer.is_success:
+                status = await self._post(message, headers)
+                if 200 <= status < 300:
                     charge.callbacks += 1
                     return
-                log.warning("callback of payment %s: the platform answers %s", charge.payment_id, answer.status_code)
-            except httpx.HTTPError as exc:
+                log.warning("callback of payment %s: the platform answers %s", charge.payment_id, status)
+            except OSError as exc:
                 log.warning("callback of payment %s: %s", charge.payment_id, exc or type(exc).__name__)
             await self._clock.sleep(pause)
             pause = min(pause * 2, MAX_BACKOFF_S)
@@ -203,8 +201,18 @@ def create_sandbox(
     clock: Clock | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> Starlette:
-    """The provider as an ASGI app; `app.state.provider` is its books."""
-    provider = Provider(platform_url, secret, clock or SystemClock(), transport)
+    """The provider as an ASGI app; `app.state.provider` is its books. `transport` replaces the network in tests."""
+    url = f"{platform_url.rstrip('/')}/payments/callback"
+    if transport is None:
+        lean = Callbacks(url)
+        provider = Provider(secret, clock or SystemClock(), lean.post, lean.close)
+    else:
+        client = httpx.AsyncClient(transport=transport)
+
+        async def post(body: bytes, headers: dict[str, str]) -> int:
+            return (await client.post(url, content=body, headers=headers)).status_code
+
+        provider = Provider(secret, clock or SystemClock(), post, client.aclose)
 
     async def platform_error(_: Request, exc: Exception) -> Response:
         assert isinstance(exc, PlatformError)

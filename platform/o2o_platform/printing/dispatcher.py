@@ -32,7 +32,7 @@ class Dispatcher:
         ctx, now = self._ctx, self._ctx.clock.now()
         self._cursor = ctx.stream.last_id
         for ticket_id, merchant_id, queued in await ctx.db.write(
-            lambda conn: units.recover(conn, ctx.settings.print_policy, now)
+            lambda conn: units.recover(conn, ctx.settings.print_policy, now), long=True
         ):
             self._put(merchant_id, Waiting(0.0, ticket_id, queued, now))
 

@@ -101,7 +101,7 @@ class Printer:
         """One attempt; returns when to try again, None if the ticket is settled or out of our hands."""
         ctx, ticket_id = self._ctx, waiting.ticket_id
         db, clock, policy = ctx.db, ctx.clock, ctx.settings.print_policy
-        job = await db.read(lambda conn: repository.job(conn, ticket_id))
+        job = await db.read(lambda conn: repository.job(conn, ticket_id), quick=True)
         if job.state != TicketState.QUEUED:
             return None  # e.g. its deadline has passed in the queue
         if job.printer_host is None:

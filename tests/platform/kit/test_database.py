@@ -63,7 +63,7 @@ async def test_a_unit_that_fails_spoils_nobody_else(db: Database) -> None:
 async def test_units_that_wait_share_a_transaction(db: Database) -> None:
     await make(db)
     before, gate = db.transactions, threading.Event()
-    slow = asyncio.create_task(db.write(lambda conn: gate.wait(10)))
+    slow = asyncio.create_task(db.write(lambda conn: gate.wait(10), long=True))
     await asyncio.sleep(0)
     others = [asyncio.create_task(db.write(add(n))) for n in range(20)]
     await asyncio.sleep(0)
@@ -82,12 +82,13 @@ async def test_readers_see_only_what_is_committed(db: Database) -> None:
         entered.set()
         gate.wait(10)
 
-    writing = asyncio.create_task(db.write(unit))
+    writing = asyncio.create_task(db.write(unit, long=True))
     await asyncio.to_thread(entered.wait, 10)
     assert await db.read(content) == []
+    assert await db.read(content, quick=True) == []
     gate.set()
     await writing
-    assert await db.read(content) == [1]
+    assert await db.read(content, quick=True) == await db.read(content) == [1]
 
 
 async def test_a_failed_commit_fails_everybody_in_it_and_loses_no_event_number(db: Database) -> None:
