@@ -148,7 +148,7 @@ def register(app: FastAPI, ctx: Context) -> None:
             )
             for one in body
         ]
-        made = await ctx.db.write(lambda conn: repository.create(conn, new, synthetic=True, now=now))
+        made = await ctx.db.write(lambda conn: repository.create(conn, new, synthetic=True, now=now), long=True)
         if isinstance(made, Refused):
             raise refusal(made, Conflict if made.code in _TAKEN else Unprocessable)
         return {"accounts": [{"ref": one.ref, "id": one.id, "token": _token(ctx, one)} for one in made]}

@@ -122,7 +122,7 @@ def _working(app: FastAPI, ctx: Context) -> None:
     ) -> Response:
         """Add many leads; a ref that is known already keeps its lead."""
         now, new = ctx.clock.now(), [one.value() for one in body]
-        ids = await ctx.db.write(lambda conn: repository.create(conn, new, actor_id=user.id, now=now))
+        ids = await ctx.db.write(lambda conn: repository.create(conn, new, actor_id=user.id, now=now), long=True)
         made = [{"ref": lead.ref, "id": lead_id} for lead, lead_id in zip(new, ids, strict=True)]
         return reply({"leads": made}, 201)
 
@@ -198,7 +198,7 @@ def _recycling(app: FastAPI, ctx: Context) -> None:
         reasons: Counter[str] = Counter()
         while True:
             now = ctx.clock.now()
-            dropped = await ctx.db.write(lambda conn: recycle.sweep(conn, policy, now))  # noqa: B023 - awaited here
+            dropped = await ctx.db.write(lambda conn: recycle.sweep(conn, policy, now), long=True)  # noqa: B023 - awaited here
             reasons += dropped
             if dropped.total() < recycle.BATCH:
                 return reasons
@@ -209,7 +209,7 @@ def _recycling(app: FastAPI, ctx: Context) -> None:
             await sweep()
 
     async def reschedule() -> None:
-        await ctx.db.write(lambda conn: recycle.reschedule(conn, policy))
+        await ctx.db.write(lambda conn: recycle.reschedule(conn, policy), long=True)
 
     ctx.on_start.append(reschedule)
     ctx.background.add("recycle leads", every_so_often)

@@ -80,7 +80,7 @@ def register(app: FastAPI, ctx: Context) -> None:
     ) -> Response:
         """Publish many, all or none."""
         now = ctx.clock.now()
-        made = await ctx.db.write(lambda conn: [publish_one(conn, user, one, now) for one in body])
+        made = await ctx.db.write(lambda conn: [publish_one(conn, user, one, now) for one in body], long=True)
         return reply({"deals": made}, 201)
 
     @app.get("/deals", tags=["deals"])
