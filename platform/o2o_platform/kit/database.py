@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.pool import NullPool
 
 from o2o_platform.errors import PlatformError, Unavailable
@@ -64,15 +65,23 @@ class _Job:
             self.future.set_result(self.value)
 
 
+def _check_url(url: str) -> None:
+    try:
+        parsed = make_url(url)
+        fits = parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:")
+    except ArgumentError:
+        fits = False
+    if not fits:
+        raise PlatformError("bad_database_url", f"{url}: the embedded platform needs sqlite:///path/of/a/file")
+
+
 class Database:
     """See the module. `on_commit` is called on the loop with the events of each committed transaction."""
 
     def __init__(
         self, url: str, *, readers: int = 2, durable: bool = True, now: Callable[[], float] = time.time
     ) -> None:
-        parsed = make_url(url)
-        if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-            raise PlatformError("bad_database_url", f"{url}: the embedded platform needs sqlite:///path/of/a/file")
+        _check_url(url)
         self.on_commit: Callable[[list[Event]], None] = lambda events: None
         self._now = now
         self.units = 0
@@ -82,9 +91,12 @@ class Database:
         self._durable = durable
         self._engine = self._make_engine(url, "BEGIN IMMEDIATE")
         self._read_engine = self._make_engine(url, "BEGIN")
-        with self._engine.begin() as conn:
-            metadata.create_all(conn)
-            self._next_event = outbox.last_id(conn) + 1
+        try:
+            with self._engine.begin() as conn:
+                metadata.create_all(conn)
+                self._next_event = outbox.last_id(conn) + 1
+        except DatabaseError as error:
+            raise PlatformError("bad_database_url", f"{url}: the database cannot be opened ({error.orig})") from error
         self._conn = self._engine.connect()
         self._pending: deque[_Job] = deque()
         self._busy = False  # a transaction is open or being committed, or is about to be begun
