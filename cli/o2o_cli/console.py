@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from rich.table import Table
 
 out = Console(highlight=False, soft_wrap=True)
+piped = Console(highlight=False, width=1000)
 err = Console(stderr=True, highlight=False)
 
 LOG_EVERY_S = 10.0
@@ -63,7 +64,7 @@ def _logged() -> Callable[[str, float], None]:
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table; columns of figures are right-aligned."""
+    """Print a table; columns of figures are right-aligned. Piped, a row is one line however long."""
     shown = Table(
         title=title, title_justify="left", header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
     )
@@ -72,4 +73,4 @@ def table(title: str, columns: list[str], rows: list[list[str]]) -> None:
         shown.add_column(column, justify="right" if figures else "left", overflow="fold")
     for row in rows:
         shown.add_row(*row)
-    out.print(shown)
+    (out if out.is_terminal else piped).print(shown)

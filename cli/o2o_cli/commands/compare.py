@@ -54,7 +54,7 @@ def compare(
     Every variant meets the same city, leads and luck (common random numbers), so differences are paired by
     replication. Runs go to all cores; Ctrl-C keeps what is finished, and the same command with --out goes on.
 
-    Example: o2o compare pool_quota --vary crm.pool.quota=20,40,100 --replications 20
+    Example: o2o compare pool_quota --vary crm.pool.quota=20,40,100 -n 20
     """
     variants = variants_of(scenario, vary, replications, set_, seed)
     folder = out or COMPARISONS / f"compare-{variants[0].scenario.name}"
