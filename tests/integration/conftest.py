@@ -1,0 +1,146 @@
+"""A city so small that a live run of it takes seconds, and the processes that such tests start."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from o2o_scenarios.schema import Scenario
+
+PASSWORD = "only-for-this-test"
+PATIENCE_S = 60.0
+"""Nothing here takes longer, on however busy a machine; what does has failed."""
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "seed": 5,
+    "clock": {"start_min": 690, "duration_s": 360, "drain_s": 1500},
+    "load": {"speed": 60},
+    "city": {
+        "nodes": 100,
+        "extent_km": 2,
+        "rivers": 0,
+        "zones": 4,
+        "merchants": {"count": 6, "dishes": 4, "prep_median_s": 90, "kitchen_slots_mean": 8},
+        "users": {"count": 60},
+        "riders": {"count": 40, "pickup_s": 20, "dropoff_s": 20, "shift_h": 12},
+    },
+    "demand": {"orders_per_hour": 700, "deals_per_hour": 120, "review_share": 0.5},
+    "printing": {
+        "ack_timeout_s": 2.0,
+        "retry_backoff_s": 0.5,
+        "max_attempts": 10,
+        "faults": {"paper_end": 0.1, "offline": 0.1, "lost_ack": 0.1, "repair_mean_s": 60},
+    },
+    "coupons": [{"code": "LUNCH", "threshold_fen": 1500, "off_fen": 300, "budget_fen": 2500, "per_user": 2}],
+    "crm": {"leads": 20, "bds": 2, "visit_min": 4, "sign_chance": 0.9},
+}
+
+
+@pytest.fixture(scope="session")
+def small() -> Scenario:
+    """Seventy orders and a dozen deals in six seconds; printers that fail often and are soon repaired."""
+    return Scenario.model_validate(SMALL)
+
+
+def wait_until(check: Callable[[], Any], what: str, limit_s: float = PATIENCE_S) -> Any:
+    """What `check()` returns once it is true. Fails after `limit_s`."""
+    end = time.monotonic() + limit_s
+    while not (found := check()):
+        assert time.monotonic() < end, f"not within {limit_s:g} s: {what}"
+        time.sleep(0.05)
+    return found
+
+
+@pytest.fixture(scope="session", name="wait_until")
+def _wait_until() -> Callable[..., Any]:
+    return wait_until
+
+
+@pytest.fixture(scope="session")
+def processes_of() -> Callable[[Path], list[int]]:
+    """A function: the ids of processes whose command line or environment names a folder."""
+
+    def find(folder: Path) -> list[int]:
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                told = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+                if os.fsencode(folder) in told and int(entry.name) != os.getpid():
+                    found.append(int(entry.name))
+        return found
+
+    return find
+
+
+class Served:
+    """`o2o serve --announce` as a process of its own, on free ports; `start` may be called again after an end."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.folder = folder
+        self.database = folder / "served.db"
+        self.base_url = self.provider_url = ""
+        self.process: subprocess.Popen[str] | None = None
+        self._settings = folder / "settings.json"
+        values = {"admin_password": PASSWORD, "database_url": f"sqlite:///{self.database}", **settings}
+        self._settings.write_text(json.dumps(values), encoding="utf-8")
+
+    def start(self, port: int = 0, provider_port: int = 0) -> None:
+        """Start it and wait until it says that it is ready."""
+        argv = [sys.executable, "-m", "o2o_cli.main", "serve", "--port", str(port), "--provider-port"]
+        argv += [str(provider_port), "--settings", str(self._settings), "--announce"]
+        with (self.folder / "serve.log").open("a") as log:
+            self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, text=True)
+        stuck = threading.Timer(PATIENCE_S, self.process.kill)
+        stuck.start()
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        stuck.cancel()
+        assert line, (self.folder / "serve.log").read_text()
+        said = json.loads(line)
+        self.base_url, self.provider_url = said["base_url"], said["provider_url"]
+
+    def end(self, how: signal.Signals) -> int:
+        """Send a signal and wait; returns the exit code."""
+        assert self.process is not None
+        self.process.send_signal(how)
+        code = self.process.wait(PATIENCE_S)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+    def close(self) -> None:
+        """Whatever happened, nothing is left running."""
+        if self.process is not None and self.process.poll() is None:
+            self.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """A function: a platform with these settings, not started yet."""
+    made: list[Served] = []
+
+    def make(**settings: Any) -> Served:
+        made.append(Served(tmp_path, **settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture(scope="session")
+def password() -> str:
+    """Of the administrator of the platforms that these tests start."""
+    return PASSWORD
