@@ -34,7 +34,7 @@ class Dispatcher:
         for ticket_id, merchant_id, queued in await ctx.db.write(
             lambda conn: units.recover(conn, ctx.settings.print_policy, now), long=True
         ):
-            self._put(merchant_id, Waiting(0.0, ticket_id, queued, now))
+            self._put(merchant_id, Waiting(ticket_id, queued, now))
 
     async def run(self) -> None:
         """Give every queued ticket to its printer."""
@@ -43,7 +43,7 @@ class Dispatcher:
             self._cursor = event.id
             if event.name == "queued":
                 now = clock.now()
-                item = Waiting(0.0, event.payload["ticket_id"], event.committed or event.at, now)
+                item = Waiting(event.payload["ticket_id"], event.committed or event.at, now)
                 self._put(event.payload["merchant_id"], item)
 
     async def watch(self) -> None:

@@ -1,16 +1,16 @@
 """One printer: its queue, its connection and its attempts, in one task of its own.
 
 Decides the order of an attempt: read, connect, ask for trouble, claim (committed), render, send, wait for the answer,
-write the result. As every printer has its own task and connection, a dead one delays nobody else (A14). A ticket that
-is to be tried again lets those behind it pass.
+write the result. As every printer has its own task and connection, a dead one delays nobody else (A14). The order of a
+printer's queue is kept: a ticket that is to be tried again stays at its head (`o2o_domain.tickets`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import heapq
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,11 +30,10 @@ from o2o_platform.printing.render import render
 log = logging.getLogger("o2o.platform.printing")
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Waiting:
-    """A ticket in a printer's queue; ordered by when it may be tried, then by id."""
+    """A ticket in a printer's queue."""
 
-    not_before: float
     ticket_id: int
     committed: float
     published: float
@@ -47,7 +46,8 @@ class Printer:
         self._ctx = ctx
         self._merchant_id = merchant_id
         self._spawn = spawn  # keeps a task for a coroutine that nobody awaits
-        self._queue: list[Waiting] = []
+        self._queue: deque[Waiting] = deque()
+        self._not_before = 0.0  # when the head of the queue may be tried
         self._known: set[int] = set()
         self._wake = asyncio.Event()
         self._connection: PrinterConnection | None = None
@@ -58,35 +58,35 @@ class Printer:
         if ticket.ticket_id in self._known:
             return
         self._known.add(ticket.ticket_id)
-        heapq.heappush(self._queue, ticket)
+        self._queue.append(ticket)
         self._wake.set()
 
     async def run(self) -> None:
         """Print what is put, for ever."""
         try:
             while True:
-                ticket = await self._next()
+                ticket = await self._head()
                 try:
                     again = await self._attempt(ticket)
                 except Exception:
                     log.exception("merchant %s: ticket %s", self._merchant_id, ticket.ticket_id)
                     again = self._ctx.clock.now() + self._ctx.settings.print_backoff_s
+                self._not_before = again or 0.0
                 if again is None:
+                    self._queue.popleft()
                     self._known.discard(ticket.ticket_id)
-                else:
-                    item = Waiting(again, ticket.ticket_id, ticket.committed, ticket.published)
-                    heapq.heappush(self._queue, item)
         finally:
             await self._hang_up()
 
-    async def _next(self) -> Waiting:
+    async def _head(self) -> Waiting:
+        """The first ticket in the queue, once it may be tried."""
         clock, idle_s = self._ctx.clock, self._ctx.settings.print_idle_s
         while True:
             pause = idle_s
             if self._queue:
-                pause = self._queue[0].not_before - clock.now()
+                pause = self._not_before - clock.now()
                 if pause <= 0:
-                    return heapq.heappop(self._queue)
+                    return self._queue[0]
             self._wake.clear()
             if not self._queue and self._connection is None:
                 await self._wake.wait()

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
 from o2o_domain.orders import OrderState
 from o2o_domain.refusal import Refused
-from o2o_domain.tickets import TicketEvent, TicketState, step
+from o2o_domain.tickets import UNSENT, TicketEvent, TicketState, step
 from o2o_platform.errors import Conflict, NotFound
 from o2o_platform.kit.outbox import publish
 from o2o_platform.kit.prepared import Prepared, Record
@@ -49,8 +49,11 @@ _LATE = (
     .where(
         tickets.c.state.in_([*OPEN, TicketState.UNCONFIRMED.value, TicketState.FAILED.value]),
         tickets.c.queued <= bindparam("before"),
-        tickets.c.copy_no == 1,
-        orders.c.state == OrderState.PAID.value,  # a merchant who has accepted knows of the order
+        or_(
+            tickets.c.state.in_([state.value for state in UNSENT]),
+            # A merchant who has accepted knows of the order, and is not called about it.
+            and_(tickets.c.copy_no == 1, orders.c.state == OrderState.PAID.value),
+        ),
     )
 )
 _MARK = Prepared(
@@ -114,7 +117,7 @@ def unfinished(conn: Connection) -> list[Record]:
 
 
 def late(conn: Connection, before: float) -> list[Record]:
-    """First copies queued before `before` that are not on paper, of orders that the merchant has not accepted."""
+    """Tickets queued before `before` that are unsent, or first copies not on paper of orders that nobody accepted."""
     return list(conn.execute(_LATE, {"before": before}))
 
 

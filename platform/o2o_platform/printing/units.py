@@ -13,6 +13,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from o2o_domain.tickets import (
+    LADDER,
     Escalation,
     GiveUp,
     PrintOutcome,
@@ -22,7 +23,7 @@ from o2o_domain.tickets import (
     TicketState,
     Unconfirmed,
     after_failure,
-    escalation_due,
+    at_deadline,
 )
 from o2o_platform.kit.prepared import Record
 from o2o_platform.printing import repository
@@ -94,7 +95,7 @@ def give_up(conn: Connection, ticket: Record, code: str, now: float, *, attempts
     columns = {} if attempts is None else {"attempts": attempts}
     repository.advance(conn, ticket, TicketEvent.FAIL, now, code=code, **columns)
     repository.tell(conn, ticket, "failed", now, code=code)
-    _escalate(conn, ticket, Escalation.APP, now)
+    _escalate(conn, ticket, LADDER[0], now)
 
 
 def late(conn: Connection, ticket_id: int, now: float) -> bool:
@@ -122,20 +123,20 @@ def watch(conn: Connection, policy: PrintPolicy, now: float) -> int:
     """Fail what still waits at its deadline, and climb the ladder where it is due; returns how many were touched."""
     touched = 0
     for ticket in repository.late(conn, now - policy.deadline_s):
-        if ticket.state == TicketState.QUEUED:
-            give_up(conn, ticket, "deadline", now)
-            touched += 1
-            continue
         level = Escalation(ticket.escalation) if ticket.escalation else None
-        due = escalation_due(policy, queued_at=ticket.queued, level=level, now=now)
-        if due is not None:
-            _escalate(conn, ticket, due, now)
-            touched += 1
+        due = at_deadline(policy, state=TicketState(ticket.state), queued_at=ticket.queued, level=level, now=now)
+        if due is None:
+            continue
+        if isinstance(due, GiveUp):
+            give_up(conn, ticket, due.code, now)
+        else:
+            _escalate(conn, ticket, due.level, now)
+        touched += 1
     return touched
 
 
 def _escalate(conn: Connection, ticket: Record, level: Escalation, now: float) -> None:
-    if ticket.escalation is not None and level is Escalation.APP:
+    if ticket.escalation is not None and level is LADDER[0]:
         return  # already told
     repository.change(conn, ticket.id, escalation=level.value, escalated=now)
     repository.tell(conn, ticket, "escalated", now, level=level.value)
