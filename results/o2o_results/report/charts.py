@@ -84,8 +84,11 @@ def waterfall(stages: Sequence[Stage], *, limit_s: float, room: float = 1.3) -> 
     return sheet.spec(alt.layer(pale, solid, words.encode(color=alt.value(INK))), 30 * max(1, len(rows)))
 
 
-def demand(view: RunView, *, top: float | None = None) -> Spec:
-    """Throughput against demand: intents as an area, tickets on paper and deliveries as lines, per run second."""
+def demand(view: RunView, *, top: float | None = None, last_min: float | None = None) -> Spec:
+    """Throughput against demand: intents as an area, tickets on paper and deliveries as lines, per run second.
+
+    `top` and `last_min` (minutes of the day) end the axes, so that two runs can share them.
+    """
     sheet = Sheet()
     series = throughput(view.table("orders"), bins=DEMAND_BINS)
     labels = {"printed": "on paper", "delivered": "delivered"}
@@ -96,7 +99,7 @@ def demand(view: RunView, *, top: float | None = None) -> Spec:
         area.append({"at": at, "rate": round(float(series.per_second("intended")[index]), 4), "what": "demand"})
         for mark, name in labels.items():
             lines.append({"at": at, "rate": round(float(series.per_second(mark)[index]), 4), "what": name})
-    last = max((row["at"] for row in area), default=1.0)
+    last = last_min or max((row["at"] for row in area), default=1.0)
     x = alt.X("at:Q", axis=clock_axis(view, last), scale=alt.Scale(domain=[view.clock_min(0), last], nice=False))
     y = alt.Y("rate:Q", title="per second", scale=alt.Scale(domainMax=top) if top else alt.Undefined)
     colour = alt.Color(
@@ -154,7 +157,7 @@ def print_times(views: Sequence[RunView]) -> Spec:
         orders = view.table("orders")
         owed = owed_paper(orders)
         meant, taken = floats(orders, "intended")[owed], order_to_print_s(orders)
-        width = bin_width_s(float(meant.max()) if len(meant) else 1.0, 48)
+        width = bin_width_s(float(meant.max()) if len(meant) else 1.0, min(48, max(6, len(meant) // 25)))
         which = (meant // width).astype(int)
         for index in np.unique(which):
             waits = taken[which == index]

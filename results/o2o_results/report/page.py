@@ -59,7 +59,7 @@ def report_html(runs: Sequence[RunReader]) -> str:
         ("side", "Side by side", comparison),
         ("stages", "Stages", has_orders),
         ("throughput", "Throughput", has_orders),
-        ("distribution", "Order to print over the day", has_orders),
+        ("distribution", "Over the day", has_orders),
         ("map", "Map", maps),
         ("city", "Kitchens and riders", has_orders),
         ("leads", "Leads", has_leads),
@@ -107,15 +107,16 @@ def report_html(runs: Sequence[RunReader]) -> str:
 def _order_charts(shown: Sequence[RunView], embeds: dict[str, Any]) -> None:
     limit = max(charts.stage_end_s(view.summary.stages) for view in shown) or 1.0
     # Two panels share their scale, so that the eye may compare them.
-    top = 0.0
+    top = last_min = 0.0
     for view in shown:
         series = throughput(view.table("orders"), bins=charts.DEMAND_BINS)
+        last_min = max(last_min, view.clock_min((len(series.counts["intended"]) - 0.5) * series.width_s))
         top = max(top, *(float(series.per_second(mark).max()) for mark in series.counts))
     for place, view in enumerate(shown, start=1):
         embeds[f"waterfall{place}"] = charts.waterfall(
             view.summary.stages, limit_s=limit, room=1.3 if len(shown) == 1 else 1.75
         )
-        embeds[f"demand{place}"] = charts.demand(view, top=top)
+        embeds[f"demand{place}"] = charts.demand(view, top=top, last_min=last_min)
     embeds["distribution"] = charts.distribution(shown)
     embeds["print_times"] = charts.print_times(shown)
     embeds["late_by_distance"] = city_charts.late_by_distance(shown)
@@ -157,6 +158,8 @@ def _sample_title(metric: str) -> str:
 
 
 def _speed_note(shown: Sequence[RunView]) -> str:
+    if len({view.speed for view in shown}) == 1 and shown[0].speed != 1.0:
+        return f"The city ran {shown[0].speed:g} times faster than real time, so rates are that many times the city's."
     told = [
         f"In {view.label.lower()} the city ran {view.speed:g} times faster than real time, so rates per second are "
         f"{view.speed:g} times the city's."
