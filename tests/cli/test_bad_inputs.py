@@ -293,18 +293,27 @@ VARIABLES = {
 }
 
 
-@pytest.fixture
-def inputs(folder: Path) -> Path:
-    """The current folder with all the bad files in it."""
-    for name, content in FILES.items():
-        path = folder / name
+@pytest.fixture(scope="module")
+def pile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all the bad files in it, and a good one."""
+    root = tmp_path_factory.mktemp("inputs")
+    for name, content in {**FILES, "tiny.yaml": "name: tiny\ncity: {nodes: 100}\n"}.items():
+        path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return folder
+    return root
 
 
-def everything(folder: Path) -> dict[Path, bytes | None]:
-    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+@pytest.fixture
+def inputs(pile: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder with the bad files as the current one."""
+    monkeypatch.chdir(pile)
+    return pile
+
+
+def everything(folder: Path) -> dict[Path, tuple[int, int]]:
+    """Each file and folder with its size and the time of its last change."""
+    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*")}
 
 
 def check(code: int, err: str, message: str) -> None:
@@ -341,9 +350,7 @@ def test_a_port_that_is_taken_is_told_in_one_line(inputs: Path, o2o: Any) -> Non
     check(said.code, said.err, rf"127\.0\.0\.1:{port}: cannot listen there .*choose another --port")
 
 
-def test_a_run_that_fails_on_its_way_is_no_finished_run(
-    inputs: Path, o2o: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_fails_on_its_way_is_no_finished_run(o2o: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("O2O_ADMIN_PASSWORD", "secret")
     said = o2o(*load("--quiet", "--target", "http://127.0.0.1:9", "--out", "run"))
     check(said.code, said.err, r"http://127\.0\.0\.1:9.*refused")
@@ -351,11 +358,6 @@ def test_a_run_that_fails_on_its_way_is_no_finished_run(
     assert re.search(r"run +live +failed", listed.out)
     said = o2o("report", "latest", "--root", ".")
     check(said.code, said.err, r"there is no finished run")
-
-
-def test_what_is_in_the_way_is_not_overwritten(inputs: Path, o2o: Any) -> None:
-    o2o(*model("tiny.yaml", "--out", "full"))
-    assert (inputs / "full" / "kept.txt").read_text() == "an earlier result"
 
 
 @pytest.mark.parametrize("name", ["show unknown", "islands", "unknown command", "no folder of runs"])
