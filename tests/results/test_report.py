@@ -16,7 +16,7 @@ from o2o_results.errors import ResultsError
 from o2o_results.report import figures, write_report
 from o2o_results.report.map import POINTS, city_map
 from o2o_results.report.page import report_html
-from o2o_results.report.sections import command
+from o2o_results.report.sections import command, said
 from o2o_results.report.view import views
 from o2o_results.run import as_table
 
@@ -161,3 +161,26 @@ def test_numbers_are_written_as_people_read_them() -> None:
     assert figures.clock(3725, start_min=660, speed=2, precise=True) == "13:04:10"
     assert figures.clock(0, start_min=1430, speed=1) == "23:50"
     assert command(["/somewhere/bin/o2o", "simulate", "a b"]) == "o2o simulate 'a b'"
+
+
+def test_notes_are_told_without_lists_and_zeros() -> None:
+    notes = {"city": {"graph": {"source": "Delft", "edges_dropped": 0, "rivers": [[1, 2]]}}, "scale": 0.18, "x": ""}
+    assert said(notes) == [("city graph source", "Delft"), ("scale", "0.18")]
+
+
+def test_rivers_of_an_invented_city_end_at_its_edge(fake: Any, lunch: Tables, tmp_path: Path) -> None:
+    run = fake.write_run(tmp_path, lunch)
+    store = lunch["merchants"].to_pylist()[0]
+    run.manifest.notes["city"] = {"graph": {"rivers": [[[store["lat"], store["lng"]], [0.0, 0.0]]]}}
+    drawn = city_map(views([run])[0])
+    assert drawn is not None
+    assert drawn.data["rivers"] == [[drawn.data["stores"]["x"][0], drawn.data["stores"]["y"][0]]]
+
+
+def test_series_that_never_move_are_told_in_a_line(fake: Any, lunch: Tables, tmp_path: Path) -> None:
+    rows = lunch["samples"].to_pylist()
+    still = [row | {"metric": "relay_waiting", "value": 0.0} for row in rows if row["metric"] == "print_queue"]
+    html = report_html([fake.write_run(tmp_path, lunch | {"samples": as_table("samples", rows + still)})])
+    assert "Always 0: relay waiting." in html
+    assert "<h3>Print queue</h3>" in html
+    assert "<h3>Relay waiting</h3>" not in html
