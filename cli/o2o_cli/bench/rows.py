@@ -7,7 +7,7 @@ factor, or when it did not run the same work as the baseline's (another event co
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 ALLOWED = 1.5
@@ -36,6 +36,15 @@ class Measurement:
     def per_s(self) -> float:
         """Units per CPU second on this machine."""
         return self.units / self.seconds
+
+    def best(self, again: Measurement) -> Measurement:
+        """Of two measurements of one benchmark the less disturbed times."""
+        return replace(
+            again,
+            seconds=min(self.seconds, again.seconds),
+            calibration_s=min(self.calibration_s, again.calibration_s),
+            rounds=self.rounds + again.rounds,
+        )
 
     @classmethod
     def of(cls, raw: Mapping[str, Any], calibration_s: float) -> Measurement:

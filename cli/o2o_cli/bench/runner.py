@@ -5,16 +5,20 @@ Decides the exit code: 0, or 1 with `gate` when a row says SHORT.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from o2o_cli import console
 from o2o_cli.bench import baseline, suite
-from o2o_cli.bench.rows import ALLOWED, Row, rows
+from o2o_cli.bench.rows import ALLOWED, Measurement, Row, rows
 from o2o_cli.errors import EXIT_NOT_MET
 from o2o_cli.options import write_json
 
 BASELINE = suite.ROOT / "results" / "baselines" / "bench.json"
+AGAIN = 2
+"""A row that would say SHORT, or a baseline to be kept, is measured so many times more: a neighbour's burst of work on
+the machine slows one measurement, a slower program all of them."""
 COLUMNS = ["what", "per CPU s", "ours", "baseline", "change", ""]
 
 
@@ -35,14 +39,24 @@ def run_bench(
     wanted = suite.chosen(names)
     known = baseline.read(baseline_path)
     with console.progress("benchmarks", quiet=quiet) as progress:
-        measured = suite.run(wanted, smoke=smoke, progress=progress)
-    found = rows(measured, known)
+        measured = {one.name: one for one in suite.run(wanted, smoke=smoke, progress=progress)}
+        for _ in range(AGAIN):
+            doubtful = wanted if save_baseline else _slow(list(measured.values()), known)
+            if not doubtful:
+                break
+            for one in suite.run(doubtful, smoke=smoke, progress=progress):
+                measured[one.name] = measured[one.name].best(one)
+    found = rows(list(measured.values()), known)
     tell(found)
     if save_baseline:
-        baseline.save(baseline_path, measured)
+        baseline.save(baseline_path, list(measured.values()))
         console.out.print(f"baseline: {baseline_path}")
     write_json(json_path, {"smoke": smoke, "benchmarks": [row.to_json() for row in found]})
     return EXIT_NOT_MET if gate and any(row.verdict == "SHORT" for row in found) else 0
+
+
+def _slow(measured: Sequence[Measurement], known: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    return [row.measured.name for row in rows(measured, known) if row.change is not None and row.change > ALLOWED]
 
 
 def tell(found: Sequence[Row]) -> None:

@@ -34,6 +34,13 @@ def test_a_row_is_short_when_its_ratio_grew_too_much() -> None:
     assert row.why == "more than 1.5 times the baseline"
 
 
+def test_of_two_measurements_the_less_disturbed_counts() -> None:
+    disturbed = replace(ONE, seconds=0.017, calibration_s=0.006)
+    for pair in ((ONE, disturbed), (disturbed, ONE)):
+        best = pair[0].best(pair[1])
+        assert (best.seconds, best.calibration_s, best.rounds) == (0.010, 0.005, 18)
+
+
 def test_a_faster_row_passes() -> None:
     (row,) = rows([ONE], {"pricing": {"ratio": 8.0}})
     assert (row.verdict, row.change) == ("PASS", pytest.approx(0.25))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from o2o_cli.bench import runner, suite
+from o2o_cli.bench.rows import Measurement
 from o2o_cli.bench.suite import chosen, known
 from o2o_cli.errors import UsageError
 
@@ -50,6 +51,26 @@ def test_an_ordinary_test_run_does_not_collect_the_suite() -> None:
     )
     assert found.returncode == 5, found.stdout  # pytest: no tests were collected
     assert "test_pricing" not in found.stdout
+
+
+def test_a_row_is_measured_again_before_it_says_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bench.json"
+    path.write_text('{"benchmarks": {"pricing": {"ratio": 1.0}, "order_step": {"ratio": 1.0}}}')
+    seconds = {"pricing": [9.0, 1.1], "order_step": [9.0, 8.0, 7.0]}
+    asked: list[list[str]] = []
+
+    def run(names: list[str], **_: object) -> list[Measurement]:
+        asked.append(list(names))
+        return [Measurement(name, name, seconds[name].pop(0), 1.0, 1, "calls", 1) for name in names]
+
+    monkeypatch.setattr(suite, "run", run)
+    assert runner.run_bench(["pricing", "order_step"], quiet=True, gate=True, baseline_path=path) == 1
+    assert asked == [["order_step", "pricing"], ["order_step", "pricing"], ["order_step"]]
+    out = capsys.readouterr().out
+    assert "order_step: more than 1.5 times the baseline" in out
+    assert "pricing: " not in out
 
 
 def test_a_benchmark_is_run_compared_and_gated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
