@@ -60,6 +60,8 @@ class Settings:
     print_deadline_s: float = 180.0
     print_connect_timeout_s: float = 3.0
     print_status_timeout_s: float = 2.0
+    print_drain_s: float = 3.0
+    """A platform that is told to end waits so long (on the wall) for the answers of tickets in hand."""
     print_idle_s: float = 60.0
     """A printer's connection is closed after this time without a ticket."""
 

@@ -34,7 +34,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.pool import NullPool
 
-from o2o_platform.errors import PlatformError, Unavailable
+from o2o_platform.errors import PlatformError, Unavailable, Unprocessable
 from o2o_platform.kit import outbox
 from o2o_platform.kit.outbox import Event
 from o2o_platform.kit.tables import metadata
@@ -42,6 +42,8 @@ from o2o_platform.kit.tables import metadata
 T = TypeVar("T")
 Unit = Callable[[Connection], Any]
 
+_TOO_LARGE = Unprocessable("invalid", "a number is too large")
+"""Beyond 64 bits: no row can have it."""
 MAX_BATCH = 128
 """Units per transaction at most: bounds how long the first of them waits for its commit."""
 MAX_BATCH_S = 0.01
@@ -190,6 +192,8 @@ class Database:
     def _look(conn: Connection, unit: Callable[[Connection], T]) -> T:
         try:
             return unit(conn)
+        except OverflowError:
+            raise _TOO_LARGE from None
         finally:
             conn.rollback()  # ends the snapshot
 
@@ -243,7 +247,7 @@ class Database:
             job.value = job.unit(conn)
         except BaseException as exc:
             driver.execute("ROLLBACK TO unit")
-            job.error = exc
+            job.error = _TOO_LARGE if isinstance(exc, OverflowError) else exc
         else:
             for at, topic, name, payload in collected:
                 events.append(Event(self._next_event, at, topic, name, payload))

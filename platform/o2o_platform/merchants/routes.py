@@ -10,7 +10,7 @@ from pydantic import Field
 from sqlalchemy import Connection, Row
 from starlette.responses import Response
 
-from o2o_domain.roles import Permission, Role
+from o2o_domain.roles import Permission, allowed
 from o2o_platform.accounts.dependencies import require
 from o2o_platform.accounts.tokens import CurrentUser
 from o2o_platform.errors import Conflict
@@ -21,7 +21,6 @@ from o2o_platform.merchants.bodies import DishChange, Latitude, Longitude, Merch
 from o2o_platform.merchants.near import near
 
 MAX_BULK = 20_000
-_STAFF = frozenset({Role.OPERATOR, Role.ADMIN})
 
 
 def register(app: FastAPI, ctx: Context) -> None:
@@ -98,7 +97,7 @@ def register(app: FastAPI, ctx: Context) -> None:
 
 
 def _must_run(conn: Connection, user: CurrentUser, merchant_id: int) -> None:
-    if user.role not in _STAFF:
+    if not allowed(user.role, Permission.MANAGE_MERCHANTS):
         repository.must_own(conn, user, merchant_id)
 
 

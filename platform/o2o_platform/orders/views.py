@@ -6,20 +6,24 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from o2o_domain.roles import Role
+from o2o_domain.roles import Permission, Role, allowed
 from o2o_platform.accounts.tokens import CurrentUser
 from o2o_platform.errors import Forbidden
 from o2o_platform.kit.prepared import Record
 from o2o_platform.merchants import repository as merchants
 from o2o_platform.orders.repository import lines_of
 
-STAFF = frozenset({Role.OPERATOR, Role.ADMIN, Role.MANAGER})
 _MARKS = ("accepted", "paid", "cooking", "ready", "assigned", "picked_up", "delivered", "closed", "promised")
+
+
+def sees_all(user: CurrentUser) -> bool:
+    """Whether this user may look at anybody's orders."""
+    return allowed(user.role, Permission.SEE_ALL_ORDERS)
 
 
 def may_see(conn: Connection, user: CurrentUser, order: Record) -> None:
     """Consumers see their own orders, merchants and riders those they work on, staff all. Raises Forbidden."""
-    if user.role in STAFF or order.user_id == user.id or (order.rider_id is not None and order.rider_id == user.id):
+    if sees_all(user) or order.user_id == user.id or (order.rider_id is not None and order.rider_id == user.id):
         return
     if user.role is Role.MERCHANT and merchants.owns(conn, user, order.merchant_id):
         return

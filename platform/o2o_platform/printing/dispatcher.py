@@ -7,6 +7,7 @@ again before anything new.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Coroutine
 from typing import Any
@@ -60,7 +61,13 @@ class Dispatcher:
         return await db.write(lambda conn: units.watch(conn, policy, now))
 
     async def close(self) -> None:
-        """End the printers' tasks and hang up."""
+        """Let the tickets in hand come to their end, for a while; then end the printers' tasks and hang up.
+
+        What is still not answered by then stays `claimed`, and is found unconfirmed at the next start.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._ctx.settings.print_drain_s):
+                await asyncio.gather(*(printer.finish() for printer in self._printers.values()))
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

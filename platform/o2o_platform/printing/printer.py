@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from sqlalchemy import Connection
+
 from o2o_domain.ticket_layout import TicketOrder, mask_phone
 from o2o_domain.tickets import PrintOutcome, TicketState
 from o2o_platform.kit.clock import wait_for
@@ -50,6 +52,9 @@ class Printer:
         self._not_before = 0.0  # when the head of the queue may be tried
         self._known: set[int] = set()
         self._wake = asyncio.Event()
+        self._at_rest = asyncio.Event()  # no attempt is under way
+        self._at_rest.set()
+        self._closing = False
         self._connection: PrinterConnection | None = None
         self._address: tuple[str, int] | None = None
 
@@ -61,16 +66,26 @@ class Printer:
         self._queue.append(ticket)
         self._wake.set()
 
+    async def finish(self) -> None:
+        """Begin no further attempt, and return when the one under way has ended."""
+        self._closing = True
+        await self._at_rest.wait()
+
     async def run(self) -> None:
-        """Print what is put, for ever."""
+        """Print what is put, until `finish`."""
         try:
             while True:
                 ticket = await self._head()
+                if self._closing:
+                    return
+                self._at_rest.clear()
                 try:
                     again = await self._attempt(ticket)
                 except Exception:
                     log.exception("merchant %s: ticket %s", self._merchant_id, ticket.ticket_id)
                     again = self._ctx.clock.now() + self._ctx.settings.print_backoff_s
+                finally:
+                    self._at_rest.set()
                 self._not_before = again or 0.0
                 if again is None:
                     self._queue.popleft()
@@ -105,15 +120,14 @@ class Printer:
         if job.state != TicketState.QUEUED:
             return None  # e.g. its deadline has passed in the queue
         if job.printer_host is None:
-            await db.write(
-                lambda conn: units.give_up(conn, repository.find(conn, ticket_id), "no_printer", clock.now())
-            )
+            await db.write(lambda conn: units.fail(self._seen(conn, waiting), ticket_id, "no_printer", clock.now()))
             return None
         outcome = await self._connect(job.printer_host, job.printer_port)
         connection = self._connection
         if outcome is not None or connection is None:
             cause = outcome or PrintOutcome.REFUSED
-            return await db.write(lambda conn: units.not_sent(conn, policy, ticket_id, cause, clock.now()))
+            now = clock.now()
+            return await db.write(lambda conn: units.not_sent(self._seen(conn, waiting), policy, ticket_id, cause, now))
         claim = partial(
             units.claim,
             ticket_id=ticket_id,
@@ -146,6 +160,12 @@ class Printer:
         at, sent_at = clock.now(), delivered
         await db.write(lambda conn: units.silent(conn, policy, ticket_id, code, rendered, sent_at, at))
         return None
+
+    @staticmethod
+    def _seen(conn: Connection, waiting: Waiting) -> Connection:
+        """Write the order's marks down along with whatever else is written first."""
+        units.seen(conn, waiting.ticket_id, waiting.committed, waiting.published)
+        return conn
 
     async def _connect(self, host: str, port: int) -> PrintOutcome | None:
         """Have a connection to a printer that is able to print; else say what is in the way."""

@@ -14,7 +14,7 @@ from o2o_platform.accounts.tokens import CurrentUser
 from o2o_platform.kit.context import Context
 from o2o_platform.kit.web import reply
 from o2o_platform.merchants import repository as merchants
-from o2o_platform.orders.views import STAFF
+from o2o_platform.orders.views import sees_all
 from o2o_platform.printing import repository
 from o2o_platform.printing.dispatcher import Dispatcher
 
@@ -32,7 +32,7 @@ def register(app: FastAPI, ctx: Context) -> None:
 
     def own(conn: Connection, user: CurrentUser, ticket_id: int) -> Any:
         ticket = repository.find(conn, ticket_id)
-        if user.role not in STAFF:
+        if not sees_all(user):
             merchants.must_own(conn, user, ticket.merchant_id)
         return ticket
 

@@ -70,6 +70,11 @@ def silent(
     _escalate(conn, ticket, verdict.escalate, now)
 
 
+def seen(conn: Connection, ticket_id: int, committed: float, published: float) -> None:
+    """The dispatcher has met the ticket's event: the order's marks, the first time."""
+    repository.mark_order(conn, repository.find(conn, ticket_id).order_id, committed, published)
+
+
 def not_sent(conn: Connection, policy: PrintPolicy, ticket_id: int, outcome: PrintOutcome, now: float) -> float | None:
     """An attempt ended before anything was sent; returns when the next may begin, None if there is none."""
     ticket = repository.find(conn, ticket_id)

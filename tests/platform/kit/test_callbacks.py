@@ -66,10 +66,10 @@ async def test_a_connection_that_was_closed_meanwhile_is_replaced(server: Server
 
 
 async def test_nobody_there_is_an_error(server: Server, anyio_backend: str) -> None:
-    with pytest.raises(OSError, match="."):
+    with pytest.raises(OSError, match=r"."):
         await Callbacks("http://127.0.0.1:1/").post(b"", {})
     server.per_connection = 0
-    with pytest.raises(OSError, match="no answer|reset"):
+    with pytest.raises(OSError, match=r"no answer|reset"):
         await Callbacks(server.url).post(b"", {})
     silent: Any = await asyncio.start_server(lambda reader, writer: asyncio.sleep(0), "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]

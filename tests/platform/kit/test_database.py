@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, insert, select
 
 from o2o_platform.errors import Conflict, PlatformError, Unavailable
-from o2o_platform.kit import outbox
+from o2o_platform.kit import database, outbox
 from o2o_platform.kit.database import Database
 
 pytestmark = pytest.mark.anyio
@@ -22,9 +22,9 @@ numbers = Table("numbers", MetaData(), Column("n", Integer, primary_key=True))
 
 @pytest.fixture
 def db(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/t.db", durable=False)
-    yield database
-    database.close()
+    made = Database(f"sqlite:///{tmp_path}/t.db", durable=False)
+    yield made
+    made.close()
 
 
 def add(n: int, *, fail: bool = False) -> Any:
@@ -60,7 +60,8 @@ async def test_a_unit_that_fails_spoils_nobody_else(db: Database) -> None:
     assert [event.id for event in seen] == list(range(1, 21))  # no gaps
 
 
-async def test_units_that_wait_share_a_transaction(db: Database) -> None:
+async def test_units_that_wait_share_a_transaction(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "MAX_BATCH_S", 60.0)  # however slow the machine
     await make(db)
     before, gate = db.transactions, threading.Event()
     slow = asyncio.create_task(db.write(lambda conn: gate.wait(10), long=True))

@@ -174,3 +174,12 @@ async def test_a_bad_end_gives_back_money_stock_and_coupon(world: Any, how: str,
     assert charge.refunded_fen == 2800
     (payment,) = await world.export("payments")
     assert payment["state"] == "refunded"
+
+
+@pytest.mark.parametrize("order_id", [2**63, 2**80, "x", "-1"])
+async def test_strange_ids_are_refused_politely(world: Any, order_id: Any) -> None:
+    for method, path in (("GET", f"/orders/{order_id}"), ("POST", f"/orders/{order_id}/accept")):
+        answer = await world.admin.call(method, path)
+        assert answer.status_code in (404, 422), answer.text
+        assert set(answer.json()["error"]) == {"code", "detail"}
+    assert (await world.client.get(f"/merchants/{order_id}/menu")).status_code in (404, 422)

@@ -70,6 +70,8 @@ async def test_all_dishes_of_an_order_or_none(world: Any) -> None:
         ({"drop": {"lat": 91, "lng": 0}}, 422, "invalid"),
         ({"items": [{"dish_id": "x", "qty": 1}]}, 422, "invalid"),
         ({"surprise": 1}, 422, "invalid"),
+        ({"merchant_id": 2**70}, 422, "invalid"),
+        ({"items": [{"dish_id": 2**63, "qty": 1}]}, 422, "invalid"),
         ({"note": "长" * 256}, 422, "invalid"),
     ],
 )

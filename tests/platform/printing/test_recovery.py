@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ async def test_queued_is_printed_and_claimed_becomes_unconfirmed(
 ) -> None:
     """A14: nothing acknowledged is lost, nothing that may be on paper is sent again."""
     peer.answers = False
+    settings = replace(settings, print_drain_s=0.0)  # as a crash has it
     clock = ManualClock()
     async with open_world(settings, clock) as world:
         shop, user = await world.shop(printer=printer_at(peer)), await world.actor("consumer")
@@ -37,6 +40,33 @@ async def test_queued_is_printed_and_claimed_becomes_unconfirmed(
         first, second = await eventually(settled)
         assert (first["code"], first["escalation"]) == ("restarted", "app")
         assert second["attempts"] == 1
+    assert len(peer.tickets) == 2
+
+
+async def test_a_platform_that_is_told_to_end_waits_for_the_ticket_in_hand(
+    settings: Any, open_world: Any, peer: Any, printer_at: Any, eventually: Any
+) -> None:
+    """A14: a clean end leaves nothing unconfirmed; what waits in the queue is printed by the next."""
+    peer.answers = False
+    settings = replace(settings, print_drain_s=30.0)
+    async with open_world(settings, ManualClock()) as world:
+        shop, user = await world.shop(printer=printer_at(peer)), await world.actor("consumer")
+        await world.paid(user, shop)
+        await world.paid(user, shop)
+
+        async def sent() -> Any:
+            return peer.unanswered
+
+        await eventually(sent)
+        asyncio.get_running_loop().call_later(0.02, peer.answer_late)
+    assert len(peer.tickets) == 1
+    peer.answers = True
+    async with open_world(settings, ManualClock()) as world:
+
+        async def printed() -> Any:
+            return [row["state"] for row in await world.export("tickets")] == ["printed", "printed"]
+
+        await eventually(printed)
     assert len(peer.tickets) == 2
 
 
