@@ -17,7 +17,7 @@ from o2o_sim.city.nearest import NodeIndex
 from o2o_sim.city.projection import to_plane
 from o2o_sim.demand.realday import Places, RealDay
 
-_OUTLIERS = 1.0  # per cent on each side that do not decide the day's extent
+_OUTLIERS = 3.0  # per cent on each side that do not decide the extent: a day has a second town in its file
 _SAME_PLACE = 0.9  # share of the places that must lie on the graph to take them as they are
 _MARGIN_M = 1000.0
 
@@ -37,7 +37,7 @@ def fit_day(day: RealDay, graph: RoadGraph) -> Fitted:
 
     Notes: `fitted`, both extents in km (width, height), `scale` (new length for an old one), the median and largest
     distance from a place to its node, and how many places lay beyond the graph's extent and were drawn to its edge
-    (couriers far out, and the outer 1 % of the orders on each side, which do not decide the scale).
+    (couriers far out, and the outer 3 % of the orders on each side, which do not decide the scale).
     """
     groups = (day.shops, day.drops, day.couriers)
     east = np.concatenate([group.east for group in groups])
