@@ -70,6 +70,7 @@ RULES: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "ticket_layout.layout": ticket_layout.layout,
         "ticket_layout.parse": ticket_layout.parse,
         "tickets.after_failure": tickets.after_failure,
+        "tickets.at_deadline": tickets.at_deadline,
         "tickets.escalation_due": tickets.escalation_due,
         "tickets.step": tickets.step,
     }
@@ -108,6 +109,7 @@ _VALUES: tuple[type[Any], ...] = (
     stock.Reserved,
     ticket_layout.ParsedTicket,
     ticket_layout.TicketOrder,
+    tickets.Escalate,
     tickets.GiveUp,
     tickets.PrintPolicy,
     tickets.Retry,

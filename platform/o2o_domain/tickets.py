@@ -7,6 +7,13 @@ Rules that hold in this file:
 - a ticket whose bytes were sent and not answered is `unconfirmed` and is never sent again by itself: that is how
   double prints happen. It accepts late results and escalates to the merchant's app, then SMS, then a phone call;
 - every outcome other than `silent` means that not one byte of the ticket was sent, so a retry cannot print twice;
+- a printer that the platform connects to is asked for trouble before the claim: an attempt that finds trouble counts,
+  and leaves the ticket `queued` (no claim, no requeue); `claimed` means that bytes may leave at any moment;
+- each printer has a queue of its own, in the order in which its tickets were queued, and that order is kept: a ticket
+  that waits for its next attempt stays at the head. A dead printer so holds up its own queue, and nobody else's;
+- a ticket still queued at its deadline fails (code `deadline`), wherever in the queue it is, and is not printed later:
+  the merchant is told by the app and takes the order there. So no head blocks its queue beyond its deadline. A ticket
+  that was sent, or has failed, stays what it is, and the ladder is climbed;
 - a reprint is a new ticket with the next copy number, not an exit from a terminal state.
 """
 
@@ -96,6 +103,9 @@ TERMINAL: frozenset[TicketState] = frozenset({_S.PRINTED, _S.FAILED})
 VISIBLE: frozenset[TicketState] = frozenset({_S.PRINTED, _S.FAILED, _S.UNCONFIRMED})
 """States that a paid order's first copy must have reached by its deadline: on paper, or visibly not."""
 
+UNSENT: frozenset[TicketState] = frozenset({_S.QUEUED, _S.OFFERED})
+"""States in which nothing of a ticket can be on paper yet, and something still may come."""
+
 LADDER: tuple[Escalation, ...] = (Escalation.APP, Escalation.SMS, Escalation.PHONE)
 
 
@@ -125,11 +135,18 @@ class Unconfirmed:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Mark failed with `code` (the last outcome) and tell the merchant. `reason`: attempts | deadline."""
+    """Mark failed with `code` (the last outcome, or `deadline`), tell the merchant. `reason`: attempts | deadline."""
 
     code: str
     escalate: Escalation
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Escalate:
+    """Tell the merchant by `level`; the ticket stays in its state."""
+
+    level: Escalation
 
 
 def step(state: TicketState, event: TicketEvent) -> TicketState | Refused:
@@ -174,5 +191,24 @@ def escalation_due(policy: PrintPolicy, *, queued_at: float, level: Escalation |
     following = escalate(level)
     if following is None:
         return None
-    due = queued_at + policy.deadline_s * (LADDER.index(following) + 1)
+    due = queued_at
+    for _ in range(LADDER.index(following) + 1):  # a sum and no product, as a clock that waits step by step rounds
+        due += policy.deadline_s
     return following if now >= due else None
+
+
+def at_deadline(
+    policy: PrintPolicy, *, state: TicketState, queued_at: float, level: Escalation | None, now: float
+) -> GiveUp | Escalate | None:
+    """What is due at `now` for a ticket in `state` that was queued at `queued_at` (A14); None: nothing (yet).
+
+    Unsent at queued_at + deadline_s: GiveUp("deadline"). Sent and not on paper, or failed: the step of the ladder that
+    `escalation_due` names. Printed: nothing. Worked: deadline 180 s, queued at 0, queued still at 180 -> GiveUp;
+    unconfirmed with level app -> Escalate(sms) from 360 s on.
+    """
+    if state == _S.PRINTED:
+        return None
+    if state in UNSENT:
+        return GiveUp("deadline", LADDER[0], "deadline") if now >= queued_at + policy.deadline_s else None
+    due = escalation_due(policy, queued_at=queued_at, level=level, now=now)
+    return None if due is None else Escalate(due)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from o2o_domain.tickets import (
+    Escalate,
     Escalation,
     GiveUp,
     PrintOutcome,
@@ -14,6 +15,7 @@ from o2o_domain.tickets import (
     TicketState,
     Unconfirmed,
     after_failure,
+    at_deadline,
     escalate,
     escalation_due,
     step,
@@ -91,3 +93,24 @@ def test_each_step_is_due_one_deadline_after_the_last(
     level: Escalation | None, now: float, due: Escalation | None
 ) -> None:
     assert escalation_due(POLICY, queued_at=1000.0, level=level, now=now) == due
+
+
+@pytest.mark.parametrize(
+    ("state", "level", "now", "due"),
+    [
+        ("queued", None, 1179.9, None),
+        ("queued", None, 1180.0, GiveUp("deadline", Escalation.APP, "deadline")),
+        ("offered", None, 1180.0, GiveUp("deadline", Escalation.APP, "deadline")),
+        ("claimed", None, 1180.0, Escalate(Escalation.APP)),
+        ("unconfirmed", Escalation.APP, 1359.9, None),
+        ("unconfirmed", Escalation.APP, 1360.0, Escalate(Escalation.SMS)),
+        ("failed", Escalation.SMS, 1540.0, Escalate(Escalation.PHONE)),
+        ("failed", Escalation.PHONE, 9999.0, None),
+        ("printed", None, 9999.0, None),
+    ],
+)
+def test_at_its_deadline_the_unsent_fails_and_the_sent_escalates(
+    state: str, level: Escalation | None, now: float, due: GiveUp | Escalate | None
+) -> None:
+    """A14."""
+    assert at_deadline(POLICY, state=TicketState(state), queued_at=1000.0, level=level, now=now) == due

@@ -97,13 +97,21 @@ def platform_for(settings: Any) -> Callable[[Scenario], Any]:
 
 @pytest.fixture
 def replay(platform_for: Callable[..., Any]) -> Callable[[Any], Any]:
-    """A function, to be used in `async with`: the platform after a whole recorded run, and its answer to each act."""
+    """A function, to be used in `async with`: the platform after a whole recorded run, and its answer to each act.
+
+    `step(twin, until)` is awaited before each act, for a platform on which things happen by themselves meanwhile.
+    """
 
     @asynccontextmanager
-    async def played(run: Any) -> AsyncIterator[tuple[Any, list[tuple[int, Any]]]]:
-        async with platform_tests.open_world(platform_for(run.scenario), ManualClock()) as opened:
+    async def played(run: Any, step: Any = None, **changes: Any) -> AsyncIterator[tuple[Any, list[tuple[int, Any]]]]:
+        async with platform_tests.open_world(platform_for(run.scenario, **changes), ManualClock()) as opened:
             other = await twin.Twin.of(opened, run)
-            yield other, [await other.play(act) for act in run.acts]
+            answers = []
+            for act in run.acts:
+                if step is not None:
+                    await step(other, other.epoch + act.at)
+                answers.append(await other.play(act))
+            yield other, answers
 
     return played
 

@@ -192,6 +192,34 @@ def test_an_escalation_once_due_stays_due(
         assert tickets.escalation_due(policy, queued_at=0.0, level=level, now=late) == due
 
 
+@given(
+    PRINT,
+    st.sampled_from(list(tickets.TicketState)),
+    st.sampled_from([None, *tickets.Escalation]),
+    st.floats(0, 1e6),
+    st.floats(0, 1e4),
+)
+def test_at_its_deadline_a_ticket_is_on_paper_or_visibly_not(
+    policy: tickets.PrintPolicy,
+    state: tickets.TicketState,
+    level: tickets.Escalation | None,
+    queued: float,
+    waited: float,
+) -> None:
+    """A14: what is unsent then fails and is never printed; what was sent stays, and somebody is told."""
+    now = queued + waited
+    due = tickets.at_deadline(policy, state=state, queued_at=queued, level=level, now=now)
+    late = now >= queued + policy.deadline_s
+    if state is tickets.TicketState.PRINTED or not late:
+        assert due is None
+    elif state in tickets.UNSENT:
+        assert due == tickets.GiveUp("deadline", tickets.Escalation.APP, "deadline")
+        assert tickets.step(state, tickets.TicketEvent.FAIL) in tickets.VISIBLE
+    else:
+        assert due is None or due.level == tickets.escalate(level)  # type: ignore[union-attr]
+        assert due is not None or level is not None
+
+
 @given(st.sampled_from(["order", "deal"]), st.lists(st.sampled_from(list(orders.OrderEvent)), max_size=30))
 def test_whatever_happens_an_order_ends_at_most_once(kind: str, events: list[orders.OrderEvent]) -> None:
     """A13: one terminal state, and nothing moves afterwards."""

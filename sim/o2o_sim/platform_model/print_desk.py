@@ -1,9 +1,9 @@
 """Print desk: from a committed order to its ticket on paper, or to a visible failure (A14).
 
 Decides when a ticket is published, claimed, rendered and sent: the outbox relay and the dispatchers are stations, each
-printer has a lane of its own (one dead printer delays nobody else), and a lane sends one ticket at a time. What a
-failure means (retry, unconfirmed, give up, escalation) is the domain's print policy; what happens on the paper is the
-printer's. A ticket that was sent and not answered is never sent again.
+printer has a lane of its own (one dead printer delays nobody else), and a lane sends one ticket at a time and keeps its
+order. What a failure or a deadline means (retry, unconfirmed, give up, escalation) is the domain's print policy; what
+happens on the paper is the printer's. A ticket that was sent and not answered is never sent again.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from typing import Any
 
 from simpy import Event, Store
@@ -41,6 +42,8 @@ class _Lane:
     printer: Printer
     waiting: deque[Ticket] = field(default_factory=deque)
     idle: bool = True
+    claimed_at: float = inf
+    """When a dispatcher claims, or has claimed, the first ticket; inf: not booked."""
 
 
 class PrintDesk:
@@ -62,13 +65,7 @@ class PrintDesk:
         self._inbox = merchant_inbox
         self._width = WIDTH_COLS[spec.width]
         self._policy = PrintPolicy(spec.max_attempts, spec.retry_backoff_s, spec.ack_timeout_s, spec.deadline_s)
-        self._overdue = Deadlines[Ticket](
-            desk.env, spec.deadline_s, is_open=self._nobody_knows, overdue=self._escalate_further
-        )
-
-    def waiting(self) -> int:
-        """Tickets published and not sent yet."""
-        return sum(len(lane.waiting) for lane in self.lanes)
+        self._overdue = Deadlines[Ticket](desk.env, spec.deadline_s, is_open=self._is_watched, overdue=self._late)
 
     def committed(self, order: Order) -> None:
         """The order's transaction is committed, its ticket is in the outbox."""
@@ -82,6 +79,8 @@ class PrintDesk:
     def _published(self, ticket: Ticket, _: Event) -> None:
         order = ticket.order
         order.published = self._desk.env.now
+        if ticket.state is not TicketState.QUEUED:
+            return  # its deadline has passed in the outbox
         lane = self.lanes[order.merchant_id]
         lane.waiting.append(ticket)
         if lane.idle:
@@ -89,21 +88,24 @@ class PrintDesk:
             self._claim(lane)
 
     def _claim(self, lane: _Lane, _: Event | None = None) -> None:
-        """A dispatcher, when one is free, claims the lane's first ticket, renders it and opens the connection."""
+        """A dispatcher, when one is free, takes the lane's first ticket, connects, claims and renders it."""
+        if lane.waiting[0].state is not TicketState.QUEUED:
+            self._next(lane)  # its deadline has passed at the head of the lane
+            return
         now, order_id, service = self._desk.env.now, lane.waiting[0].order.order_id, self._desk.service
         stages_s = service.claim[order_id] + service.render[order_id] + service.send[order_id]
         begin = self.dispatchers.book(now, stages_s)
-        self._desk.later(begin + stages_s - now, partial(self._send, lane, begin))
+        lane.claimed_at = begin + service.claim[order_id]
+        self._desk.later(begin + stages_s - now, partial(self._send, lane))
 
-    def _send(self, lane: _Lane, begin: float, _: Event) -> None:
+    def _send(self, lane: _Lane, _: Event) -> None:
         now, ticket, service = self._desk.env.now, lane.waiting[0], self._desk.service
         order_id = ticket.order.order_id
-        self._step(ticket, TicketEvent.CLAIM)
+        claimed_at, lane.claimed_at = lane.claimed_at, inf
+        if ticket.state is not TicketState.QUEUED:
+            self._next(lane)
+            return
         ticket.attempts += 1
-        ticket.claimed = min(begin + service.claim[order_id], now)  # min: a sum of floats may round past the event
-        ticket.rendered = min(ticket.claimed + service.render[order_id], now)
-        if not ticket.layout:
-            ticket.layout = layout(self._content(ticket.order), self._width)
         fault = self._faults.fault(order_id) if ticket.attempts == 1 else None
         repair_s = self._desk.tempo.run_s(self._faults.repair_s(order_id))
         if fault is not None:
@@ -112,6 +114,10 @@ class PrintDesk:
         if trouble is not None:
             self._failed(lane, ticket, OUTCOMES[trouble])
             return
+        self._step(ticket, TicketEvent.CLAIM)
+        ticket.claimed = min(claimed_at, now)  # min: a sum of floats may round past the event
+        ticket.rendered = min(ticket.claimed + service.render[order_id], now)
+        ticket.layout = layout(self._content(ticket.order), self._width)
         ticket.delivered_to_printer = now
         out_at = lane.printer.put_out(
             ticket_mm(lane.printer.mechanism, ticket.layout),
@@ -156,8 +162,7 @@ class PrintDesk:
         verdict = tickets.after_failure(self._policy, **facts)
         if self._desk.decisions is not None:
             self._desk.decisions.note("tickets.after_failure", {"policy": self._policy, **facts}, verdict)
-        if isinstance(verdict, Retry):
-            self._step(ticket, TicketEvent.REQUEUE)
+        if isinstance(verdict, Retry):  # still queued, and still the first
             self._desk.later(verdict.at - now, partial(self._claim, lane))
             return
         if isinstance(verdict, GiveUp):
@@ -171,6 +176,8 @@ class PrintDesk:
 
     def _next(self, lane: _Lane) -> None:
         lane.waiting.popleft()
+        while lane.waiting and lane.waiting[0].state is not TicketState.QUEUED:
+            lane.waiting.popleft()  # its deadline has passed in the lane
         if lane.waiting:
             self._claim(lane)
         else:
@@ -182,28 +189,38 @@ class PrintDesk:
         ticket.state = after
 
     @staticmethod
-    def _nobody_knows(ticket: Ticket) -> bool:
-        """No ticket on paper as far as the platform knows, and no merchant has taken the order."""
-        return ticket.state is not TicketState.PRINTED and ticket.order.state is OrderState.PAID
+    def _is_watched(ticket: Ticket) -> bool:
+        """Unsent, or not on paper as far as the platform knows while no merchant has taken the order."""
+        if ticket.state is TicketState.PRINTED:
+            return False
+        return ticket.state in tickets.UNSENT or ticket.order.state is OrderState.PAID
 
-    def _escalate_further(self, ticket: Ticket) -> None:
+    def _late(self, ticket: Ticket) -> None:
+        now, lane = self._desk.env.now, self.lanes[ticket.order.merchant_id]
+        claimed = lane.claimed_at <= now and lane.waiting[0] is ticket  # written down when its bytes leave
         facts: dict[str, Any] = {
+            "state": TicketState.CLAIMED if claimed else ticket.state,
             "queued_at": ticket.queued,
             "level": ticket.escalation,
-            "now": self._desk.env.now,
+            "now": now,
         }
-        level = tickets.escalation_due(self._policy, **facts)
+        due = tickets.at_deadline(self._policy, **facts)
         if self._desk.decisions is not None:
-            self._desk.decisions.note("tickets.escalation_due", {"policy": self._policy, **facts}, level)
-        if level is not None:
-            self._tell(ticket, level)
+            self._desk.decisions.note("tickets.at_deadline", {"policy": self._policy, **facts}, due)
+        if isinstance(due, GiveUp):
+            self._step(ticket, TicketEvent.FAIL)
+            ticket.code = due.code
+            self._tell(ticket, due.escalate)
+        elif due is not None:
+            self._tell(ticket, due.level)
         if ticket.escalation is not Escalation.PHONE:
             self._overdue.watch(ticket)
 
     def _tell(self, ticket: Ticket, level: Escalation) -> None:
-        """Tell the merchant by app, SMS or phone that an order's ticket is late or uncertain."""
-        if ticket.escalation is None or tickets.LADDER.index(level) > tickets.LADDER.index(ticket.escalation):
-            ticket.escalation = level
+        """Tell the merchant by app, SMS or phone that an order's ticket is late or uncertain; each once."""
+        if ticket.escalation is not None and tickets.LADDER.index(level) <= tickets.LADDER.index(ticket.escalation):
+            return
+        ticket.escalation = level
         order = ticket.order
         self._inbox(order.merchant_id).put(AppNotice(order.order_id, str(level)))
 
