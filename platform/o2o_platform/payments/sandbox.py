@@ -4,7 +4,9 @@ Its own ASGI app, on its own port; the platform knows it by URL and shared secre
 the pay link's signature, confirmed `confirm_s` after the user asked, told to the platform `callback_s` after that, and
 told again with a growing pause until the platform answers 2xx. Modes per payment: latency (`confirm_s`, `callback_s`),
 error (`outcome` "refused"), duplicate (`duplicates` more callbacks), silence (`silent`: the money is taken, the
-callback never comes). The books are in memory: GET /statement is the provider's side for the audit.
+callback never comes). GET /statement is
+the provider's side for the audit. The books are in memory and, if a `journal` is named, on file: then a provider that
+was killed goes on where it was, and tells the platform what it has not told yet.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import httpx
@@ -28,6 +30,7 @@ from o2o_platform.errors import PlatformError, error_response
 from o2o_platform.kit.callbacks import Callbacks
 from o2o_platform.kit.clock import Clock, SystemClock
 from o2o_platform.kit.web import body, reply
+from o2o_platform.payments.journal import Journal
 from o2o_platform.payments.signing import HEADER, charge, holds, sign
 
 log = logging.getLogger("o2o.sandbox")
@@ -59,8 +62,7 @@ class RefundBody(Struct, frozen=True):
     amount_fen: int
 
 
-@dataclass(slots=True)
-class Charge:
+class Charge(Struct):
     """The provider's book of one payment; times are unix seconds."""
 
     payment_id: int
@@ -71,13 +73,24 @@ class Charge:
     refunded_fen: int = 0
     callbacks: int = 0
     """Callbacks that the platform has answered with 2xx."""
+    how: Confirmation = Confirmation()
 
 
 class Provider:
     """The books and the callbacks. `post` tells the platform: fn(body, headers) -> status, OSError without answer."""
 
-    def __init__(self, secret: str, clock: Clock, post: Post, close: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        secret: str,
+        clock: Clock,
+        post: Post,
+        close: Callable[[], Awaitable[None]],
+        journal: Journal | None = None,
+    ) -> None:
         self.charges: dict[int, Charge] = {}
+        self._journal = journal
+        for known in journal.last.values() if journal else ():
+            self.charges[known["payment_id"]] = msgspec.convert(known, Charge)
         self._secret = secret
         self._clock = clock
         self._post = post
@@ -95,7 +108,10 @@ class Provider:
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
-        """At the end, drop the callbacks that are still to come."""
+        """Go on with what the journal left open; at the end, drop the callbacks that are still to come."""
+        for known in self.charges.values():
+            if known.callbacks == 0:
+                self._spawn(known)
         try:
             yield
         finally:
@@ -104,6 +120,17 @@ class Provider:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._close()
+            if self._journal is not None:
+                self._journal.close()
+
+    def _spawn(self, charge: Charge) -> None:
+        task = asyncio.create_task(self._run(charge))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _note(self, charge: Charge) -> None:
+        if self._journal is not None:
+            self._journal.note(msgspec.structs.asdict(charge))
 
     async def _pay(self, request: Request) -> Response:
         payment_id = int(request.path_params["payment_id"])
@@ -116,10 +143,9 @@ class Provider:
         how = await body(request, _CONFIRMATION) if await request.body() else Confirmation()
         known = self.charges.get(payment_id)
         if known is None:
-            known = self.charges[payment_id] = Charge(payment_id, amount, "pending", self._clock.now())
-            task = asyncio.create_task(self._run(known, how))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            known = self.charges[payment_id] = Charge(payment_id, amount, "pending", self._clock.now(), how=how)
+            self._note(known)
+            self._spawn(known)
         return reply({"payment_id": payment_id, "state": known.state}, 202)
 
     async def _refund(self, request: Request) -> Response:
@@ -133,6 +159,7 @@ class Provider:
         if not 0 <= wanted.amount_fen <= known.amount_fen:
             return error_response(422, "bad_amount", f"{wanted.amount_fen} of {known.amount_fen}")
         known.refunded_fen = max(known.refunded_fen, wanted.amount_fen)
+        self._note(known)
         return reply({"payment_id": known.payment_id, "refunded_fen": known.refunded_fen})
 
     async def _statement(self, request: Request) -> Response:
@@ -154,11 +181,14 @@ class Provider:
             "callbacks": charge.callbacks,
         }
 
-    async def _run(self, charge: Charge, how: Confirmation) -> None:
-        if how.confirm_s:
-            await self._clock.sleep(how.confirm_s)
-        charge.state = how.outcome
-        charge.confirmed = self._clock.now()
+    async def _run(self, charge: Charge) -> None:
+        how = charge.how
+        if charge.confirmed is None:
+            if how.confirm_s:
+                await self._clock.sleep(how.confirm_s)
+            charge.state = how.outcome
+            charge.confirmed = self._clock.now()
+            self._note(charge)
         if how.silent:
             return
         if how.callback_s:
@@ -182,6 +212,7 @@ class Provider:
                 status = await self._post(message, headers)
                 if 200 <= status < 300:
                     charge.callbacks += 1
+                    self._note(charge)
                     return
                 log.warning("callback of payment %s: the platform answers %s", charge.payment_id, status)
             except OSError as exc:
@@ -200,19 +231,24 @@ def create_sandbox(
     *,
     clock: Clock | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
+    journal: Path | None = None,
 ) -> Starlette:
-    """The provider as an ASGI app; `app.state.provider` is its books. `transport` replaces the network in tests."""
+    """The provider as an ASGI app; `app.state.provider` is its books.
+
+    `journal` is the file that lets it go on after it was killed. `transport` replaces the network in tests.
+    """
+    book = Journal(journal) if journal is not None else None
     url = f"{platform_url.rstrip('/')}/payments/callback"
     if transport is None:
         lean = Callbacks(url)
-        provider = Provider(secret, clock or SystemClock(), lean.post, lean.close)
+        provider = Provider(secret, clock or SystemClock(), lean.post, lean.close, book)
     else:
         client = httpx.AsyncClient(transport=transport)
 
         async def post(body: bytes, headers: dict[str, str]) -> int:
             return (await client.post(url, content=body, headers=headers)).status_code
 
-        provider = Provider(secret, clock or SystemClock(), post, client.aclose)
+        provider = Provider(secret, clock or SystemClock(), post, client.aclose, book)
 
     async def platform_error(_: Request, exc: Exception) -> Response:
         assert isinstance(exc, PlatformError)
