@@ -22,7 +22,7 @@ BIG = """\
 name: big
 clock: {start_min: 540, duration_s: 28800}
 city: {nodes: 100, extent_km: 2, zones: 4, merchants: {count: 20}, users: {count: 100}, riders: {count: 100}}
-demand: {orders_per_hour: 2500}
+demand: {orders_per_hour: 1500}
 """
 PATIENCE_S = 60.0
 SIMULATE = ("simulate", "tiny.yaml", "--no-report", "--quiet")
