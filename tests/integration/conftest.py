@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import signal
@@ -138,6 +139,18 @@ def served(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture(scope="session")
+def town_of() -> Any:
+    """The class `shops.Town`: a client of the platform at a URL, with the administrator's password."""
+    # Tests are no package (import mode importlib), so the shared module is loaded by its path.
+    spec = importlib.util.spec_from_file_location("integration_shops", Path(__file__).with_name("shops.py"))
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Town
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,7 @@ class Twin:
         self.orders: dict[int, dict[str, Any]] = {}
         """The answer to each order that was taken, by intent."""
         self._recorded = recorded
-        self._intents = {intent.intent_id: intent for intent in recorded.trace.intents()}
+        self._intents: dict[int, Any] = {intent.intent_id: intent for intent in recorded.trace.intents()}
         self._verb = {name: getattr(self, f"_{name}", None) for name in ("place", "callback", "unpaid", "no_rider")}
 
     @classmethod
@@ -91,28 +91,23 @@ class Twin:
 
     async def _place(self, number: int) -> httpx.Response:
         intent, ids = self._intents[number], self.ids
+        path, body = "/orders", self._basket(intent)
         if intent.kind == "deal":
             path, body = f"/deals/{ids.deals[intent.deal_id]}/buy", {"qty": 1}
-        else:
-            path, body = (
-                "/orders",
-                {
-                    "merchant_id": ids.merchants[intent.merchant_id],
-                    "items": [{"dish_id": ids.dishes[dish], "qty": qty} for dish, qty in intent.items],
-                    "coupon_code": ids.coupons.get(intent.coupon_code or ""),
-                    "drop": {
-                        "lat": intent.drop_lat,
-                        "lng": intent.drop_lng,
-                        "address": f"{intent.drop_node}号路口",
-                        "phone": f"138{intent.user_id:08d}",
-                    },
-                    "note": intent.note,
-                },
-            )
         answer = await self._post(ids.user_tokens[intent.user_id], path, body, key=f"intent-{number}")
         if answer.is_success:
             self.orders[number] = answer.json()
         return answer
+
+    def _basket(self, intent: Any) -> dict[str, Any]:
+        ids = self.ids
+        return {
+            "merchant_id": ids.merchants[intent.merchant_id],
+            "items": [{"dish_id": ids.dishes[dish], "qty": qty} for dish, qty in intent.items],
+            "coupon_code": ids.coupons.get(intent.coupon_code or ""),
+            "drop": {"lat": intent.drop_lat, "lng": intent.drop_lng, "address": "1号路口", "phone": "13800000000"},
+            "note": intent.note,
+        }
 
     async def _callback(self, number: int, outcome: str) -> None:
         payment = self.orders[number]["payment"]
