@@ -96,6 +96,16 @@ def platform_for(settings: Any) -> Callable[[Scenario], Any]:
 
 
 @pytest.fixture
+def platform_world(settings: Any) -> Callable[..., Any]:
+    """A function, to be used in `async with`: a platform with these settings, in which nothing happens by itself."""
+
+    def make(**changes: Any) -> Any:
+        return platform_tests.open_world(replace(settings, **twin.quiet(settings, **changes)), ManualClock())
+
+    return make
+
+
+@pytest.fixture
 def replay(platform_for: Callable[..., Any]) -> Callable[[Any], Any]:
     """A function, to be used in `async with`: the platform after a whole recorded run, and its answer to each act.
 
