@@ -79,14 +79,16 @@ class Settings:
     """Delivery is promised this long after the order was placed."""
 
     pool_quota: int = 40
-    pool_term_days: int = 45
-    pool_visit_days: int = 15
-    pool_contract_days: int = 30
-    pool_extension_days: int = 15
+    pool_term_days: float = 45.0
+    pool_visit_days: float = 15.0
+    pool_contract_days: float = 30.0
+    pool_extension_days: float = 15.0
     pool_max_extensions: int = 1
     pool_extension_resets: str = "term"
+    pool_idle_days: float = 7.0
+    """A private lead counts as idle so long after its last visit."""
     pool_recycle_interval_s: float = 60.0
-    visit_radius_m: float = 300.0
+    visit_radius_m: float = CHECK_IN_RADIUS_M
     """A BD checks in a visit at most this far from the store (C13)."""
 
     def __post_init__(self) -> None:
