@@ -1,9 +1,10 @@
 """The city as a process of a live run: virtual printers on real sockets, and the model's actors on the wall clock.
 
-Started by `live` as `python -m o2o_loadtest.city_process FOLDER`. It speaks JSON lines: on standard output first
-{"printers": {merchant_id: [host, port]}}, then {"open", "settled", "receipts", ...} once a second; on standard input
-{"go": PATH of the LiveConfig} and {"stop": true}. At the end the tables that only the city knows (merchants, riders,
-visits, samples, receipts, its requests) lie in the run's folder.
+Started by `live` as `python -m o2o_loadtest.city_process FOLDER`. It speaks JSON lines. On standard output:
+{"printers": {merchant_id: [host, port]}}; {"warm": true} when riders on shift have logged in; {"known", "settled",
+"receipts", ...} once a second. On standard input: {"go": PATH of the LiveConfig}, {"epoch": unix time}, {"stop": true}.
+At the end the tables that only the city knows (merchants, riders, visits, samples, receipts, its requests) lie in the
+run's folder.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ from o2o_sim.tempo import Tempo
 
 CITY_FILE = "live-city"
 REPORT_EVERY_S = 1.0
+QUIET_POLL_S = 0.05
+QUIET_POLLS = 3
+"""An actor takes a moment between the answer to one call and the next call."""
 
 
 class CityProcess:
@@ -78,7 +82,7 @@ class CityProcess:
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
         timeout = httpx.Timeout(config.request_timeout_s)
         async with httpx.AsyncClient(base_url=config.base_url, limits=limits, timeout=timeout, trust_env=False) as http:
-            env = self.env = RealtimeEnvironment(config.epoch)
+            env = self.env = RealtimeEnvironment()
             faults = FaultPlayer(self.scenario, len(self.trace), fleet)
             users = self.trace.table.column("user_id").to_pylist()
             port = self.port = LivePlatform(env, config, http, user_of=users, on_paid=faults.paid)
@@ -88,7 +92,8 @@ class CityProcess:
             await asyncio.gather(*(feed.connected.wait() for feed in feeds))
             self.log = spawn_actors(env, self.scenario, self.city, self.trace, port, Tempo(config.speed))
             tasks += [
-                asyncio.create_task(self._wait_for_stop(lines)),
+                asyncio.create_task(self._follow(lines, config)),
+                asyncio.create_task(self._warm_up(port)),
                 asyncio.create_task(self._report(port)),
             ]
             try:
@@ -118,9 +123,25 @@ class CityProcess:
         if ticket.order_no:
             self.port.paper(printer_id, ticket.order_no, ticket.copy_no or 1)
 
-    async def _wait_for_stop(self, lines: asyncio.StreamReader) -> None:
-        await lines.readline()  # {"stop": true}, or the orchestrator is gone
+    async def _follow(self, lines: asyncio.StreamReader, config: LiveConfig) -> None:
+        """Do what the orchestrator says; that nothing more can come from it means stop."""
+        assert self.env is not None
+        while raw := await lines.readline():
+            said = json.loads(raw)
+            if "epoch" in said:
+                config.epoch = float(said["epoch"])
+                self.env.start(config.epoch)
+            elif "stop" in said:
+                break
         self.stopped.set()
+
+    async def _warm_up(self, port: LivePlatform) -> None:
+        """Say when everybody who is on shift at the epoch has logged in: no call waits for an answer any more."""
+        quiet = 0
+        while quiet < QUIET_POLLS:
+            await asyncio.sleep(QUIET_POLL_S)
+            quiet = 0 if port.waiting else quiet + 1
+        _say({"warm": True})
 
     async def _report(self, port: LivePlatform) -> None:
         while True:

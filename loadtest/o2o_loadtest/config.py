@@ -13,6 +13,7 @@ from typing import Any, Self
 import msgspec
 
 ENVIRONMENT_VARIABLE = "O2O_LOAD_CONFIG"
+EPOCH_FILE = "live-epoch"
 
 
 class IdMap(msgspec.Struct):
@@ -32,15 +33,31 @@ class IdMap(msgspec.Struct):
     operator_token: str = ""
 
 
+def write_epoch(folder: Path, epoch: float) -> None:
+    """Tell when run second 0 is (unix time) to a process that waits for this file."""
+    part = folder / f".{EPOCH_FILE}.part"
+    part.write_text(repr(epoch), encoding="ascii")
+    part.replace(folder / EPOCH_FILE)
+
+
+def read_epoch(folder: Path) -> float | None:
+    """The epoch, once it has been told."""
+    try:
+        return float((folder / EPOCH_FILE).read_text(encoding="ascii"))
+    except FileNotFoundError:
+        return None
+
+
 class LiveConfig(msgspec.Struct):
-    """One live run: where the platform is, when run second 0 is (unix time), and who is who."""
+    """One live run: where the platform is and who is who. `epoch` is unknown (0) until every process is ready."""
 
     base_url: str
-    epoch: float
     speed: float
     folder: str
     scenario: dict[str, Any]
     ids: IdMap
+    epoch: float = 0.0
+    """Unix time of run second 0."""
     prefix: str = ""
     """Begins every reference of this run, so that several runs can share one platform."""
     request_timeout_s: float = 30.0

@@ -19,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 
 from o2o_loadtest.collect import collect
-from o2o_loadtest.config import ENVIRONMENT_VARIABLE, LiveConfig
+from o2o_loadtest.config import ENVIRONMENT_VARIABLE, LiveConfig, write_epoch
 from o2o_loadtest.errors import ProcessError, TargetError
 from o2o_loadtest.processes import Child
 from o2o_loadtest.setup import AdminClient, set_up
@@ -30,8 +30,10 @@ from o2o_sim.city.model import City
 START_S = 60.0
 """A process that has not said that it is ready by then has failed."""
 POLL_S = 0.2
-WARMUP_RIDERS_PER_S = 250.0
-"""Riders who are on shift at the epoch log in before it, at about this rate."""
+WARM_UP_S = 300.0
+"""Riders who are on shift at the epoch have logged in by then."""
+LEAD_S = 0.5
+"""From the word to run second 0: everybody must have heard it by then."""
 CONFIG_FILE = "live-config.json"
 
 Progress = Callable[[str, float], None]
@@ -116,11 +118,8 @@ def run_live(
         stack.callback(admin.close)
         prefix = "" if target.url is None else f"{int(time.time())}-"
         ids = set_up(admin, scenario, city, trace, printers, prefix=prefix, progress=progress)
-        on_shift = sum(rider.on_s <= 0.0 for rider in city.riders)
-        epoch = time.time() + 3.0 + on_shift / WARMUP_RIDERS_PER_S
         config = LiveConfig(
             base_url=base_url,
-            epoch=epoch,
             speed=scenario.clock.speed,
             folder=str(folder),
             scenario=scenario.model_dump(mode="json"),
@@ -138,6 +137,12 @@ def run_live(
                 env={ENVIRONMENT_VARIABLE: str(config_path)},
             )
         )
+        progress("riders come on shift", 0.0)
+        locust_said.wait_for("ready", locust_child, START_S)
+        city_said.wait_for("warm", city_child, WARM_UP_S)
+        epoch = config.epoch = time.time() + LEAD_S
+        city_child.say({"epoch": epoch})
+        write_epoch(folder, epoch)
         children = [city_child] if target.url else [city_child, platform_child]
         interrupted = _watch(
             scenario, len(trace), epoch, children, locust_child, city_said, locust_said, progress, stop
@@ -208,24 +213,9 @@ def _city_argv(folder: Path) -> list[str]:
 
 def _locust_argv(web_ui: bool) -> list[str]:
     locustfile = Path(__file__).with_name("locustfile.py")
-    argv = [
-        sys.executable,
-        "-m",
-        "locust",
-        "-f",
-        str(locustfile),
-        "--users",
-        "1",
-        "--spawn-rate",
-        "1",
-        "--exit-code-on-error",
-        "0",
-    ]
-    return (
-        [*argv, "--autostart", "--autoquit", "1"]
-        if web_ui
-        else [*argv, "--headless", "--only-summary", "--reset-stats"]
-    )
+    options = "--users 1 --spawn-rate 1 --exit-code-on-error 0 "
+    options += "--autostart --autoquit 1" if web_ui else "--headless --only-summary"
+    return [sys.executable, "-m", "locust", "-f", str(locustfile), *options.split()]
 
 
 def _clean(folder: Path) -> None:

@@ -177,6 +177,11 @@ class LivePlatform:
         elif name == "withdrawn":
             self._deliver("rider", self._rider_of[event["rider_id"]], Withdrawn(intent))
 
+    @property
+    def waiting(self) -> int:
+        """Calls that have no answer yet."""
+        return len(self._tasks)
+
     async def close(self) -> None:
         """Drop the calls still under way."""
         for task in list(self._tasks):
@@ -267,19 +272,20 @@ class LivePlatform:
             error = type(problem).__name__
         except ValueError:
             error = "not JSON"
-        self.requests.append(
-            {
-                "order_id": intent,
-                "actor": actor,
-                "name": name,
-                "intended": intended,
-                "sent": sent,
-                "ended": self._env.wall_now() if status else None,
-                "status": status,
-                "ok": 200 <= status < 300,
-                "error": error or (None if 200 <= status < 300 else str(status)),
-            }
-        )
+        if self._env.started:  # before, the clock stands: log-ins of the warm-up have no times
+            self.requests.append(
+                {
+                    "order_id": intent,
+                    "actor": actor,
+                    "name": name,
+                    "intended": intended,
+                    "sent": sent,
+                    "ended": self._env.wall_now() if status else None,
+                    "status": status,
+                    "ok": 200 <= status < 300,
+                    "error": error or (None if 200 <= status < 300 else str(status)),
+                }
+            )
         if isinstance(decoded, dict) and isinstance(decoded.get("leads"), list):
             decoded = {"leads": [self._own_lead(lead) for lead in decoded["leads"] if lead["lead_id"] in self._lead_of]}
         return Reply(status, decoded if isinstance(decoded, dict) else {})

@@ -9,7 +9,6 @@ the run tables are left in the run's folder, as JSON lines.
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,13 @@ from locust import FastHttpUser, constant, events, task
 from locust.env import Environment
 
 from o2o_loadtest.arrivals import ArrivalEngine
-from o2o_loadtest.config import LiveConfig
+from o2o_loadtest.config import LiveConfig, read_epoch
 from o2o_loadtest.journey import Journeys
 from o2o_loadtest.locustfile_names import JOURNEYS_FILE, REQUESTS_FILE
 from o2o_scenarios.trace import Trace
 
 REPORT_EVERY_S = 1.0
+EPOCH_POLL_S = 0.02
 
 
 class TraceReplay(FastHttpUser):
@@ -47,6 +47,7 @@ class TraceReplay(FastHttpUser):
     def replay(self) -> None:
         """The whole trace once; then this process is told to quit."""
         folder = Path(self.config.folder)
+        self.config.epoch = self._epoch(folder)
         journeys = Journeys(self.config, self._trace.intents(), self.client.post, self._journey_done)
         engine = ArrivalEngine(self.config.epoch, journeys.intended_s(), journeys.run)
         reporter = gevent.spawn(_report, engine, len(self._trace))
@@ -58,6 +59,14 @@ class TraceReplay(FastHttpUser):
             _write(folder / REQUESTS_FILE, journeys.journal.requests)
             _write(folder / JOURNEYS_FILE, journeys.journal.journeys)
             self.environment.runner.quit()
+
+    @staticmethod
+    def _epoch(folder: Path) -> float:
+        """Say that this generator is ready, and wait to be told when run second 0 is."""
+        _say({"ready": True})
+        while (epoch := read_epoch(folder)) is None:
+            gevent.sleep(EPOCH_POLL_S)
+        return epoch
 
     def _journey_done(self, name: str, seconds: float, error: str | None) -> None:
         self.environment.events.request.fire(
@@ -73,8 +82,12 @@ class TraceReplay(FastHttpUser):
 def _report(engine: ArrivalEngine, total: int) -> None:
     """Progress for the orchestrator: one JSON line a second on standard output."""
     while True:
-        print(msgspec.json.encode({"started": engine.started, "total": total, "at": time.time()}).decode(), flush=True)
+        _say({"started": engine.started, "total": total})
         gevent.sleep(REPORT_EVERY_S)
+
+
+def _say(line: dict[str, Any]) -> None:
+    print(msgspec.json.encode(line).decode(), flush=True)
 
 
 def _write(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -18,22 +18,37 @@ from simpy import Environment, Event
 STEPS_AT_ONCE = 200
 """Events processed before the loop gets its turn, so that sockets are served during a burst."""
 LONGEST_SLEEP_S = 0.5
+WARM_UP_S = -1.0
+"""Run seconds at which the clock stands before the start."""
 
 
 class RealtimeEnvironment(Environment):
-    """An Environment whose clock is the wall's; `epoch` is the unix time of run second 0, which may lie ahead."""
+    """An Environment whose clock is the wall's once `start` has said when run second 0 is.
 
-    def __init__(self, epoch: float, *, wall: Callable[[], float] = time.time) -> None:
-        self._epoch = epoch
+    Until then it stands at WARM_UP_S: what needs no time (log-ins, replies) goes on, what does waits for the run.
+    """
+
+    def __init__(self, *, wall: Callable[[], float] = time.time) -> None:
+        self._epoch: float | None = None
         self._wall = wall
-        super().__init__(initial_time=wall() - epoch)
+        super().__init__(initial_time=WARM_UP_S)
         self._woken = asyncio.Event()
         self.worst_lag_s = 0.0
         """How far behind the wall an event was processed at worst: the actors' own lateness."""
 
+    def start(self, epoch: float) -> None:
+        """From now on the clock is the wall's; `epoch` is the unix time of run second 0, and may lie a little ahead."""
+        self._epoch = epoch
+        self._woken.set()
+
+    @property
+    def started(self) -> bool:
+        """Whether the clock follows the wall."""
+        return self._epoch is not None
+
     def wall_now(self) -> float:
         """Run seconds on the wall clock."""
-        return self._wall() - self._epoch
+        return WARM_UP_S if self._epoch is None else self._wall() - self._epoch
 
     def enter(self, event: Event, value: Any = None) -> None:
         """Trigger an event from outside, at the wall's present."""
@@ -66,7 +81,8 @@ class RealtimeEnvironment(Environment):
             if not self.catch_up(self.wall_now(), most=STEPS_AT_ONCE):
                 await asyncio.sleep(0)
                 continue
-            wait = min(max(self.peek() - self.wall_now(), 0.0), LONGEST_SLEEP_S)
+            due_s = LONGEST_SLEEP_S if self._epoch is None else self.peek() - self.wall_now()
+            wait = min(max(due_s, 0.0), LONGEST_SLEEP_S)
             try:
                 async with asyncio.timeout(wait):
                     await self._woken.wait()
