@@ -37,7 +37,8 @@ class Wire:
         return None
 
     async def send(self, ticket_id: int, data: bytes) -> asyncio.Future[None]:
-        self._printing.add(answer := asyncio.ensure_future(self._clock.sleep(self._took_s[ticket_id])))
+        answer: asyncio.Future[None] = asyncio.ensure_future(self._clock.sleep(self._took_s[ticket_id]))
+        self._printing.add(answer)
         return answer
 
     async def close(self) -> None:

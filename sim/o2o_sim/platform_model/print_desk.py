@@ -122,21 +122,27 @@ class PrintDesk:
         out_at = lane.printer.put_out(
             ticket_mm(lane.printer.mechanism, ticket.layout),
             repair_s,
-            partial(self._on_paper, lane, ticket, fault is PrinterFault.LOST_ACK),
+            partial(self._on_paper, lane, ticket, lane.printer.outages, fault is PrinterFault.LOST_ACK),
         )
         if out_at > now + self._policy.ack_timeout_s:  # so slow a printer answers too late
             self._desk.later(self._policy.ack_timeout_s, partial(self._silent, lane, ticket))
 
-    def _on_paper(self, lane: _Lane, ticket: Ticket, ack_lost: bool, printed_mm: float, whole: bool) -> None:
-        """Paper is out: the merchant sees it, and the printer answers unless the answer is lost."""
+    def _on_paper(
+        self, lane: _Lane, ticket: Ticket, outages: int, ack_lost: bool, printed_mm: float, whole: bool
+    ) -> None:
+        """Paper is out: the merchant sees it, and the printer answers unless the answer is lost.
+
+        `outages` are those of the printer when the ticket was sent: one more, and the connection is another.
+        """
         now, order = self._desk.env.now, ticket.order
         layout_lines, mechanism = ticket.layout, lane.printer.mechanism
-        count = len(layout_lines) if whole else lines_within(mechanism.profile, layout_lines, printed_mm)
-        text_lines = tuple([line.text for line in layout_lines[:count]])
-        self.receipts.append(Receipt(lane.printer.printer_id, now, printed_mm, text_lines))
+        if printed_mm > 0.0:
+            count = len(layout_lines) if whole else lines_within(mechanism.profile, layout_lines, printed_mm)
+            text_lines = tuple([line.text for line in layout_lines[:count]])
+            self.receipts.append(Receipt(lane.printer.printer_id, now, printed_mm, text_lines))
         if whole:
             self._inbox(order.merchant_id).put(TicketOnPaper(order.order_id))
-        if whole and not ack_lost:
+        if whole and not ack_lost and lane.printer.outages == outages:
             late = ticket.state is TicketState.UNCONFIRMED
             self._step(ticket, TicketEvent.LATE_RESULT if late else TicketEvent.PRINT)
             ticket.printed = now
