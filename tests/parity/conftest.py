@@ -41,7 +41,7 @@ printer_tests = _load(HERE.parent / "platform" / "printing" / "conftest.py")
 
 # Their fixtures, under their own names.
 anyio_backend, settings, world = platform_tests.anyio_backend, platform_tests.settings, platform_tests.world
-peer = printer_tests.peer
+peer, eventually = printer_tests.peer, platform_tests._eventually
 town, intents = sim_tests.town, sim_tests.intents
 
 LUNCH: dict[str, Any] = {
