@@ -20,14 +20,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from o2o_domain.leads import LeadStage, closed
 from o2o_domain.refusal import Refused
 
 DAY_S = 86_400.0
+IDLE_DAYS = 7.0
+"""A private lead counts as idle from so long after its last visit, or after it was taken."""
 
 
 @dataclass(frozen=True, slots=True)
 class PoolPolicy:
-    """Leads one BD may hold, the three clocks and extensions, in days."""
+    """Leads one BD may hold, the three clocks and extensions, in days; a hold is idle `idle_days` after a visit."""
 
     quota: int = 40
     term_days: float = 45
@@ -36,6 +39,7 @@ class PoolPolicy:
     extension_days: float = 15
     max_extensions: int = 1
     extension_resets: Literal["term", "all"] = "term"
+    idle_days: float = IDLE_DAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +101,23 @@ def signed(hold: Hold) -> Hold:
     return replace(hold, signed=True)
 
 
-def claim(*, owner: int | None, held: int, policy: PoolPolicy) -> Granted | Refused:
+def idle_s(policy: PoolPolicy, *, since_s: float, now_s: float) -> float:
+    """Seconds up to `now_s` for which a private lead has lain idle that was visited (or taken) last at `since_s`.
+
+    Worked: idle_days 7, taken on day 0: none on day 7, a day's on day 8.
+    """
+    return max(0.0, now_s - since_s - policy.idle_days * DAY_S)
+
+
+def claim(*, owner: int | None, held: int, policy: PoolPolicy, stage: LeadStage = LeadStage.NEW) -> Granted | Refused:
     """May a BD who holds `held` leads claim one whose present owner is `owner` (None: public pool)? (C6)
 
-    Refused("already_owned") or Refused("quota_reached"): at no instant does anyone hold more than the quota.
+    Refused with lead_closed, already_owned (also by himself: his claim stands) or quota_reached, in this order: at no
+    instant does anyone hold more than the quota.
     """
+    refused = closed(stage)
+    if refused is not None:
+        return refused
     if owner is not None:
         return Refused("already_owned", str(owner))
     if held >= policy.quota:
@@ -139,13 +155,13 @@ def drop_due(hold: Hold, policy: PoolPolicy, now_s: float) -> Drop | None:
     return Drop(reason, due) if now_s >= due else None
 
 
-def extend(hold: Hold, policy: PoolPolicy, by_owner: bool, *, now_s: float | None = None) -> Extended | Refused:
-    """The owner's self-service extension (C8); see the file's head for what it lengthens.
+def extend(hold: Hold | None, policy: PoolPolicy, by_owner: bool, *, now_s: float | None = None) -> Extended | Refused:
+    """The owner's self-service extension (C8); see the file's head for what it lengthens. None: a public lead.
 
     Refused with not_owner, no_extensions_left or, when `now_s` is given and a clock is due already, already_due.
     """
-    if not by_owner:
-        return Refused("not_owner", str(hold.owner))
+    if hold is None or not by_owner:
+        return Refused("not_owner", "public" if hold is None else str(hold.owner))
     if hold.extensions >= policy.max_extensions:
         return Refused("no_extensions_left", str(policy.max_extensions))
     due = next_check_s(hold, policy)
@@ -156,13 +172,23 @@ def extend(hold: Hold, policy: PoolPolicy, by_owner: bool, *, now_s: float | Non
 
 
 def assign(
-    hold: Hold | None, *, to: int, by_is_superior: bool, held_by_target: int, policy: PoolPolicy, now_s: float
+    hold: Hold | None,
+    *,
+    to: int,
+    by_is_superior: bool,
+    held_by_target: int,
+    policy: PoolPolicy,
+    now_s: float,
+    stage: LeadStage = LeadStage.NEW,
 ) -> GrantedHold | Refused:
     """A superior gives the lead (held by another, or public: None) to BD `to` (C8).
 
     The target's quota holds here too (C6). Visits and a signed contract stay with the lead; extensions start anew.
-    Refused with not_superior, already_owned (by the target itself) or quota_reached.
+    Refused with lead_closed, not_superior, already_owned (by the target itself) or quota_reached, in this order.
     """
+    refused = closed(stage)
+    if refused is not None:
+        return refused
     if not by_is_superior:
         return Refused("not_superior")
     if hold is not None and hold.owner == to:

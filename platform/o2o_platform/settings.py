@@ -2,7 +2,7 @@
 
 Decides names, units and defaults. Leaves what they mean to the features; features get them by `ctx.settings`, nobody
 reads the environment. Durations are seconds on the platform's clock: whoever compresses time (a load run at speed k)
-divides `dispatch_patience_s` before he passes it.
+divides `dispatch_patience_s` and the `pool_..._days` before he passes them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 from o2o_domain.dispatch import DispatchPolicy
+from o2o_domain.leads import CHECK_IN_RADIUS_M
+from o2o_domain.pools import IDLE_DAYS
 from o2o_domain.pricing import FeePolicy
 from o2o_domain.tickets import PrintPolicy
 from o2o_platform.errors import PlatformError
@@ -85,7 +87,7 @@ class Settings:
     pool_extension_days: float = 15.0
     pool_max_extensions: int = 1
     pool_extension_resets: str = "term"
-    pool_idle_days: float = 7.0
+    pool_idle_days: float = IDLE_DAYS
     """A private lead counts as idle so long after its last visit."""
     pool_recycle_interval_s: float = 60.0
     visit_radius_m: float = CHECK_IN_RADIUS_M

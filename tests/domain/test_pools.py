@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from o2o_domain.leads import LeadStage
 from o2o_domain.pools import (
     DAY_S,
     Drop,
@@ -18,6 +19,7 @@ from o2o_domain.pools import (
     claim,
     drop_due,
     extend,
+    idle_s,
     next_check_s,
     signed,
     start,
@@ -182,3 +184,20 @@ def test_an_assignment_of_all_restarts_every_clock_and_the_extensions() -> None:
     assert reason(answer.hold, 24.999, ALL) is None
     assert reason(answer.hold, 25, ALL) == "no_visit"
     assert reason(visited(answer.hold, day(30)), 40, ALL) == "no_contract"
+
+
+@pytest.mark.parametrize(("day", "idle_days"), [(0.0, 0.0), (7.0, 0.0), (8.0, 1.0), (20.5, 13.5)])
+def test_a_private_lead_is_idle_from_seven_days_after_its_last_visit(day: float, idle_days: float) -> None:
+    assert idle_s(PoolPolicy(), since_s=T0, now_s=T0 + day * DAY_S) == pytest.approx(idle_days * DAY_S)
+
+
+@pytest.mark.parametrize("stage", [LeadStage.SIGNED, LeadStage.DEAD])
+def test_a_closed_lead_is_nobodys_to_take(stage: LeadStage) -> None:
+    """C6, C8: whoever asks, and before anything else is looked at."""
+    assert claim(owner=None, held=0, policy=POLICY, stage=stage) == Refused("lead_closed", f"the lead is {stage}")
+    given = assign(None, to=1, by_is_superior=False, held_by_target=0, policy=POLICY, now_s=T0, stage=stage)
+    assert given == Refused("lead_closed", f"the lead is {stage}")
+
+
+def test_nobody_extends_a_public_lead() -> None:
+    assert extend(None, POLICY, by_owner=False) == Refused("not_owner", "public")

@@ -21,6 +21,7 @@ from typing import Any
 import uvicorn
 
 from o2o_cli.errors import UsageError
+from o2o_domain.pools import IDLE_DAYS
 from o2o_platform.app import create_app
 from o2o_platform.errors import PlatformError
 from o2o_platform.payments.sandbox import create_sandbox
@@ -31,7 +32,7 @@ from o2o_scenarios.schema import Scenario
 def settings_for(scenario: Scenario) -> Settings:
     """The settings under which a live run of this scenario meets the rules that the model uses.
 
-    City durations (patience, promise) are divided by the clock's speed; print and payment times are not.
+    City durations (patience, promise, days of pools) are divided by the clock's speed; print and payment times are not.
     """
     speed = scenario.clock.speed
     printing, dispatch, fees, pool = scenario.printing, scenario.dispatch, scenario.fees, scenario.crm.pool
@@ -51,12 +52,13 @@ def settings_for(scenario: Scenario) -> Settings:
         commission_share=fees.commission_share,
         promise_s=scenario.slo.promise_min * 60.0 / speed,
         pool_quota=pool.quota,
-        pool_term_days=pool.term_days,
-        pool_visit_days=pool.visit_days,
-        pool_contract_days=pool.contract_days,
-        pool_extension_days=pool.extension_days,
+        pool_term_days=pool.term_days / speed,
+        pool_visit_days=pool.visit_days / speed,
+        pool_contract_days=pool.contract_days / speed,
+        pool_extension_days=pool.extension_days / speed,
         pool_max_extensions=pool.max_extensions,
         pool_extension_resets=pool.extension_resets,
+        pool_idle_days=IDLE_DAYS / speed,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from o2o_domain.pools import PoolPolicy
 from o2o_platform.accounts.tables import accounts
 from o2o_platform.crm import holds
 from o2o_platform.crm.history import What
@@ -38,7 +39,7 @@ _VISITS = (
 )
 
 
-def lead_rows(now: Callable[[], float]) -> Callable[[Connection], Iterator[dict[str, Any]]]:
+def lead_rows(policy: PoolPolicy, now: Callable[[], float]) -> Callable[[Connection], Iterator[dict[str, Any]]]:
     """Exporter of leads; `private_s` and `idle_s` of held ones run up to `now()`."""
 
     def rows(conn: Connection) -> Iterator[dict[str, Any]]:
@@ -57,7 +58,7 @@ def lead_rows(now: Callable[[], float]) -> Callable[[Connection], Iterator[dict[
                 "created": row.created_at,
                 "signed": row.converted_at,
                 "private_s": holds.private_until(row, at),
-                "idle_s": holds.idle_until(row, at),
+                "idle_s": holds.idle_until(row, policy, at),
             }
 
     return rows

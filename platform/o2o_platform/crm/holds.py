@@ -10,12 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
-from o2o_domain.pools import DAY_S, Hold, PoolPolicy, next_check_s
+from o2o_domain.pools import Hold, PoolPolicy, idle_s, next_check_s
 from o2o_platform.crm.tables import lead_owners
 from o2o_platform.settings import Settings
-
-IDLE_AFTER_S = 7 * DAY_S
-"""A private lead counts as idle (run table `leads`) beyond this time without a visit."""
 
 _HELD = select(lead_owners.c.held).where(lead_owners.c.bd_id == bindparam("bd"))
 _ONE_MORE = (
@@ -56,6 +53,7 @@ def policy_of(settings: Settings) -> PoolPolicy:
         extension_days=settings.pool_extension_days,
         max_extensions=settings.pool_max_extensions,
         extension_resets="all" if settings.pool_extension_resets == "all" else "term",
+        idle_days=settings.pool_idle_days,
     )
 
 
@@ -92,11 +90,11 @@ def entered(now: float) -> dict[str, Any]:
     return {"private_since": now, "idle_since": now}
 
 
-def idle_until(lead: Row[Any], now: float) -> float:
+def idle_until(lead: Row[Any], policy: PoolPolicy, now: float) -> float:
     """Idle seconds of a private lead, all owners together, up to `now`."""
     if lead.idle_since is None:
         return float(lead.idle_s)
-    return float(lead.idle_s + max(0.0, now - lead.idle_since - IDLE_AFTER_S))
+    return float(lead.idle_s + idle_s(policy, since_s=lead.idle_since, now_s=now))
 
 
 def private_until(lead: Row[Any], now: float) -> float:
@@ -104,9 +102,9 @@ def private_until(lead: Row[Any], now: float) -> float:
     return float(lead.private_s + (now - lead.private_since if lead.private_since is not None else 0.0))
 
 
-def left(lead: Row[Any], now: float) -> dict[str, Any]:
+def left(lead: Row[Any], policy: PoolPolicy, now: float) -> dict[str, Any]:
     """Accounting of a lead that leaves a private pool now."""
-    return {"private_s": private_until(lead, now), "idle_s": idle_until(lead, now)}
+    return {"private_s": private_until(lead, now), "idle_s": idle_until(lead, policy, now)}
 
 
 def held_by(conn: Connection, bd_id: int) -> int:

@@ -11,13 +11,14 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from o2o_domain import pools as rules
+from o2o_domain.leads import LeadStage
 from o2o_domain.pools import Hold, PoolPolicy
 from o2o_domain.refusal import Refused
 from o2o_platform.accounts.repository import is_superior
 from o2o_platform.crm import holds
 from o2o_platform.crm.history import What
 from o2o_platform.crm.recycle import drop_due_of
-from o2o_platform.crm.repository import NOT_OWNER, UNKNOWN, change, closed, find, load, note
+from o2o_platform.crm.repository import NOT_OWNER, UNKNOWN, change, find, load, note
 
 
 def _held(conn: Connection, bd_id: int, policy: PoolPolicy, now: float) -> int:
@@ -36,10 +37,8 @@ def claim(conn: Connection, *, lead_id: int, bd_id: int, policy: PoolPolicy, now
     lead = load(conn, lead_id, policy, now)
     if lead is None:
         return UNKNOWN
-    refused = closed(lead)
-    if refused is not None:
-        return refused
-    decision = rules.claim(owner=lead.owner_id, held=_held(conn, bd_id, policy, now), policy=policy)
+    held = _held(conn, bd_id, policy, now)
+    decision = rules.claim(owner=lead.owner_id, held=held, policy=policy, stage=LeadStage(lead.stage))
     if isinstance(decision, Refused):
         return decision
     owned = holds.take(conn, bd_id, policy.quota)
@@ -58,7 +57,7 @@ def release(conn: Connection, *, lead_id: int, bd_id: int, policy: PoolPolicy, n
         return UNKNOWN
     if lead.owner_id != bd_id:
         return NOT_OWNER
-    change(conn, lead, **holds.PUBLIC, **holds.left(lead, now))
+    change(conn, lead, **holds.PUBLIC, **holds.left(lead, policy, now))
     note(conn, lead, What.RELEASED, now, actor_id=bd_id, owned=holds.let_go(conn, bd_id))
     return find(conn, lead_id) or UNKNOWN
 
@@ -68,10 +67,7 @@ def extend(conn: Connection, *, lead_id: int, bd_id: int, policy: PoolPolicy, no
     lead = load(conn, lead_id, policy, now)
     if lead is None:
         return UNKNOWN
-    hold = holds.hold_of(lead)
-    if hold is None:
-        return NOT_OWNER
-    decision = rules.extend(hold, policy, hold.owner == bd_id, now_s=now)
+    decision = rules.extend(holds.hold_of(lead), policy, lead.owner_id == bd_id, now_s=now)
     if isinstance(decision, Refused):
         return decision
     change(conn, lead, **holds.columns(decision.hold, policy))
@@ -89,9 +85,6 @@ def assign(conn: Connection, *, lead_id: int, to: int, by: int, policy: PoolPoli
     lead = load(conn, lead_id, policy, now)
     if lead is None:
         return UNKNOWN
-    refused = closed(lead)
-    if refused is not None:
-        return refused
     hold: Hold | None = holds.hold_of(lead)
     concerned = {to} if hold is None else {to, hold.owner}
     decision = rules.assign(
@@ -101,6 +94,7 @@ def assign(conn: Connection, *, lead_id: int, to: int, by: int, policy: PoolPoli
         held_by_target=_held(conn, to, policy, now),
         policy=policy,
         now_s=now,
+        stage=LeadStage(lead.stage),
     )
     if isinstance(decision, Refused):
         return decision
@@ -111,7 +105,7 @@ def assign(conn: Connection, *, lead_id: int, to: int, by: int, policy: PoolPoli
     if hold is not None:
         holds.let_go(conn, hold.owner)
         reason = f"from {hold.owner}"
-    accounting = {**holds.left(lead, now), **holds.entered(now)}
+    accounting = {**holds.left(lead, policy, now), **holds.entered(now)}
     change(conn, lead, **holds.columns(decision.hold, policy), **accounting)
     note(conn, lead, What.ASSIGNED, now, actor_id=by, owner_id=to, owned=owned, reason=reason)
     return find(conn, lead_id) or UNKNOWN

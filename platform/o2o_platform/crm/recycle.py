@@ -47,7 +47,7 @@ def _drop_all(conn: Connection, due: Sequence[Row[Any]], policy: PoolPolicy, now
         return Counter()
     changes = []
     for lead, _ in dropped:
-        kept = holds.left(lead, now)
+        kept = holds.left(lead, policy, now)
         changes.append(
             {"lead": lead.id, "was": lead.owner_id, "new_private_s": kept["private_s"], "new_idle_s": kept["idle_s"]}
         )

@@ -15,7 +15,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Update, bindparam, insert, select, update
 
-from o2o_domain import leads as stages
 from o2o_domain.leads import LeadStage
 from o2o_domain.pools import PoolPolicy
 from o2o_domain.refusal import Refused
@@ -103,10 +102,3 @@ def _ids(conn: Connection, refs: Sequence[str]) -> dict[str, int]:
         query = select(leads.c.ref, leads.c.id).where(leads.c.ref.in_(refs[start : start + _CHUNK]))
         found.update((row.ref, row.id) for row in conn.execute(query))
     return found
-
-
-def closed(lead: Row[Any]) -> Refused | None:
-    """Why nothing more can happen to the lead (signed, dead), or None."""
-    if LeadStage(lead.stage) in stages.TERMINAL:
-        return Refused("lead_closed", f"the lead is {lead.stage}")
-    return None

@@ -45,7 +45,7 @@ def _ok(outcome: Row[Any] | Refused) -> Response:
 
 def register(app: FastAPI, ctx: Context) -> None:
     """Add the routes, the recycle and the exports."""
-    ctx.exports["leads"] = exports.lead_rows(ctx.clock.now)
+    ctx.exports["leads"] = exports.lead_rows(holds.policy_of(ctx.settings), ctx.clock.now)
     ctx.exports["lead_events"] = exports.event_rows
     ctx.exports["visits"] = exports.visit_rows
     _reading(app, ctx)

@@ -14,12 +14,12 @@ from sqlalchemy import Connection, Row, insert, select, update
 from o2o_domain import leads as stages
 from o2o_domain import pools
 from o2o_domain.geo import haversine_m
-from o2o_domain.leads import LeadEvent, LeadStage
+from o2o_domain.leads import LeadStage
 from o2o_domain.pools import PoolPolicy
 from o2o_domain.refusal import Refused
 from o2o_platform.crm import holds
 from o2o_platform.crm.history import What
-from o2o_platform.crm.repository import NOT_OWNER, UNKNOWN, change, closed, find, load, note
+from o2o_platform.crm.repository import UNKNOWN, change, find, load, note
 from o2o_platform.crm.tables import lead_visits
 
 
@@ -42,18 +42,12 @@ def visit(
     lead = load(conn, lead_id, policy, now)
     if lead is None:
         return UNKNOWN
-    refused = closed(lead)
-    if refused is not None:
-        return refused
-    hold = holds.hold_of(lead)
-    if hold is None or hold.owner != bd_id:
-        return NOT_OWNER
-    distance_m = haversine_m(at.lat, at.lng, lead.lat, lead.lng)
-    if distance_m > radius_m:
-        return Refused("too_far", f"{distance_m:.0f} m from the store, {radius_m:.0f} m allowed")
-    stage = stages.step(LeadStage(lead.stage), LeadEvent.VISIT)
+    hold, distance_m = holds.hold_of(lead), haversine_m(at.lat, at.lng, lead.lat, lead.lng)
+    is_owner = hold is not None and hold.owner == bd_id
+    stage = stages.visit(LeadStage(lead.stage), is_owner=is_owner, distance_m=distance_m, radius_m=radius_m)
     if isinstance(stage, Refused):
         return stage
+    assert hold is not None
     values = {"lead_id": lead_id, "bd_id": bd_id, "at": now, "lat": at.lat, "lng": at.lng}
     visit_id = conn.execute(
         insert(lead_visits).values(**values, distance_m=distance_m, note=at.note).returning(lead_visits.c.id)
@@ -64,7 +58,7 @@ def visit(
         **holds.columns(pools.visited(hold, now), policy),
         stage=stage.value,
         visits=lead.visits + 1,
-        idle_s=holds.idle_until(lead, now),
+        idle_s=holds.idle_until(lead, policy, now),
         idle_since=now,
     )
     owned = holds.held_by(conn, bd_id)
@@ -83,19 +77,17 @@ def sign(
     lead = load(conn, lead_id, policy, now)
     if lead is None:
         return UNKNOWN
-    if lead.owner_id != bd_id and LeadStage(lead.stage) not in stages.TERMINAL:
-        return NOT_OWNER
-    stage = stages.convert(LeadStage(lead.stage), visits=lead.visits, contract_signed=True)
+    stage = stages.sign(LeadStage(lead.stage), is_owner=lead.owner_id == bd_id, visits=lead.visits)
     if isinstance(stage, Refused):
         return stage
     hold = holds.hold_of(lead)
-    assert hold is not None  # the owner was checked above
+    assert hold is not None  # the owner brought it
     if lead.contract_at is None:
         last = select(lead_visits.c.id).where(lead_visits.c.lead_id == lead_id).order_by(lead_visits.c.id.desc())
         conn.execute(update(lead_visits).where(lead_visits.c.id == last.limit(1).scalar_subquery()).values(signed=True))
     contract_at = now if lead.contract_at is None else lead.contract_at
     if convert:
-        gone = {**holds.PUBLIC, "contract_at": contract_at, **holds.left(lead, now)}
+        gone = {**holds.PUBLIC, "contract_at": contract_at, **holds.left(lead, policy, now)}
         change(conn, lead, **gone, stage=stage.value, converted_at=now)
         owned = holds.let_go(conn, bd_id)
         # Who owned it when it was signed stands in the row; the count is without it.

@@ -7,26 +7,28 @@ due is dropped at that instant, by an alarm of the simulated clock (C7). Leaves 
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from simpy import Environment
 
+from o2o_domain import leads as stages
 from o2o_domain import pools as rules
-from o2o_domain.leads import LeadEvent, LeadStage, convert, step
+from o2o_domain.leads import CHECK_IN_RADIUS_M, LeadStage
 from o2o_domain.pools import Hold, PoolPolicy
 from o2o_domain.refusal import Refused
 from o2o_results.tables import TABLES
 from o2o_sim.city.model import Lead
-from o2o_sim.crm.behaviour import DAY_S
 from o2o_sim.crm.history import History
 
-IDLE_AFTER_S = 7.0 * DAY_S
-"""A private lead counts as idle from this long after its last visit (or its claim)."""
-
 Floats: TypeAlias = npt.NDArray[np.float64]
+Note: TypeAlias = Callable[[str, Mapping[str, Any], Any], None]
+"""Writes down a rule's name, what it was asked and what it said."""
+
+Answer = TypeVar("Answer")
 
 
 class Pools:
@@ -42,11 +44,11 @@ class Pools:
         leads: tuple[Lead, ...],
         bds: int,
         *,
-        idle_after_s: float = IDLE_AFTER_S,
+        note: Note | None = None,
     ) -> None:
-        """`idle_after_s` as `env` counts: on a city day at speed 10 a tenth of 7 days, like the policy's days."""
+        """The policy's days are as `env` counts: on a city day at speed 10, a tenth of a day each."""
         n = len(leads)
-        self.idle_after_s = idle_after_s
+        self._logged = note
         self.env = env
         self.policy = policy
         self.leads = leads
@@ -82,8 +84,13 @@ class Pools:
     def claim(self, bd_id: int, lead_id: int) -> Refused | None:
         """A BD takes a lead into his private pool (C6)."""
         hold = self.holds[lead_id]
-        granted = rules.claim(
-            owner=None if hold is None else hold.owner, held=len(self.private[bd_id]), policy=self.policy
+        granted = self._ask(
+            "pools.claim",
+            rules.claim,
+            owner=None if hold is None else hold.owner,
+            held=len(self.private[bd_id]),
+            policy=self.policy,
+            stage=self.stage[lead_id],
         )
         if isinstance(granted, Refused):
             return granted
@@ -92,14 +99,25 @@ class Pools:
         self._note(lead_id, "claimed", actor=bd_id, owner=bd_id)
         return None
 
-    def visit(self, bd_id: int, lead_id: int, travel_s: float, *, contract_signed: bool) -> Refused | None:
-        """The owner visits the lead's key person, who signs or not; a signed lead leaves the pools (C1)."""
+    def visit(
+        self, bd_id: int, lead_id: int, travel_s: float, *, contract_signed: bool, distance_m: float = 0.0
+    ) -> Refused | None:
+        """The owner visits the lead's key person, who signs or not; a signed lead leaves the pools (C1).
+
+        He checks in `distance_m` from the store (C13).
+        """
         hold = self.holds[lead_id]
-        if hold is None or hold.owner != bd_id:
-            return Refused("not_owner", str(bd_id))
-        after = step(self.stage[lead_id], LeadEvent.VISIT)
+        after = self._ask(
+            "leads.visit",
+            stages.visit,
+            stage=self.stage[lead_id],
+            is_owner=hold is not None and hold.owner == bd_id,
+            distance_m=distance_m,
+            radius_m=CHECK_IN_RADIUS_M,
+        )
         if isinstance(after, Refused):
             return after
+        assert hold is not None
         now = self.env.now
         self.stage[lead_id] = after
         self._hold(lead_id, rules.visited(hold, now))
@@ -114,9 +132,13 @@ class Pools:
     def sign(self, bd_id: int, lead_id: int) -> Refused | None:
         """The owner's lead signed a contract: it converts and leaves the pools (C1)."""
         hold = self.holds[lead_id]
-        if hold is None or hold.owner != bd_id:
-            return Refused("not_owner", str(bd_id))
-        converted = convert(self.stage[lead_id], visits=int(self.visits[lead_id]), contract_signed=True)
+        converted = self._ask(
+            "leads.sign",
+            stages.sign,
+            stage=self.stage[lead_id],
+            is_owner=hold is not None and hold.owner == bd_id,
+            visits=int(self.visits[lead_id]),
+        )
         if isinstance(converted, Refused):
             return converted
         self.stage[lead_id] = converted
@@ -128,9 +150,10 @@ class Pools:
     def extend(self, bd_id: int, lead_id: int) -> Refused | None:
         """The owner lengthens the protection of a lead (C8)."""
         hold = self.holds[lead_id]
-        if hold is None:
-            return Refused("not_owner", str(bd_id))
-        extended = rules.extend(hold, self.policy, hold.owner == bd_id, now_s=self.env.now)
+        by_owner = hold is not None and hold.owner == bd_id
+        extended = self._ask(
+            "pools.extend", rules.extend, hold=hold, policy=self.policy, by_owner=by_owner, now_s=self.env.now
+        )
         if isinstance(extended, Refused):
             return extended
         self._hold(lead_id, extended.hold)
@@ -140,13 +163,16 @@ class Pools:
     def assign(self, lead_id: int, to: int, *, manager: int, is_superior: bool) -> Refused | None:
         """A superior gives a lead to a BD (C8). `manager` is the manager's number, written as the history's reason."""
         hold = self.holds[lead_id]
-        assigned = rules.assign(
-            hold,
+        assigned = self._ask(
+            "pools.assign",
+            rules.assign,
+            hold=hold,
             to=to,
             by_is_superior=is_superior,
             held_by_target=len(self.private[to]),
             policy=self.policy,
             now_s=self.env.now,
+            stage=self.stage[lead_id],
         )
         if isinstance(assigned, Refused):
             return assigned
@@ -184,6 +210,12 @@ class Pools:
         }
         return {"leads": pa.table(columns, schema=TABLES["leads"]), **self.history.tables()}
 
+    def _ask(self, name: str, rule: Callable[..., Answer], **facts: Any) -> Answer:
+        answer = rule(**facts)
+        if self._logged is not None:
+            self._logged(name, facts, answer)
+        return answer
+
     def _owner(self, lead_id: int) -> int | None:
         hold = self.holds[lead_id]
         return None if hold is None else hold.owner
@@ -220,7 +252,7 @@ class Pools:
         hold = self.holds[lead_id]
         if hold is None or hold.owner != watched.owner or hold.claimed_at_s != watched.claimed_at_s:
             return  # another hold has its own alarm
-        drop = rules.drop_due(hold, self.policy, self.env.now)
+        drop = self._ask("pools.drop_due", rules.drop_due, hold=hold, policy=self.policy, now_s=self.env.now)
         if drop is None:
             self._watch(lead_id)
             return
@@ -238,7 +270,7 @@ class Pools:
         )
 
     def _count_idle(self, lead_id: int) -> None:
-        self._idle_s[lead_id] += max(0.0, self.env.now - self._touched[lead_id] - self.idle_after_s)
+        self._idle_s[lead_id] += rules.idle_s(self.policy, since_s=self._touched[lead_id], now_s=self.env.now)
 
     def _count_private(self, lead_id: int) -> None:
         self._private_s[lead_id] += self.env.now - self._since[lead_id]

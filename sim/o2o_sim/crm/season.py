@@ -17,13 +17,13 @@ import numpy.typing as npt
 from simpy import Environment, Event
 
 from o2o_domain.leads import LeadStage
-from o2o_domain.pools import PoolPolicy
+from o2o_domain.pools import PoolPolicy, idle_s
 from o2o_scenarios.schema import Scenario
 from o2o_sim.chance import stream
 from o2o_sim.city.model import City
 from o2o_sim.crm import behaviour
 from o2o_sim.crm.behaviour import DAY_S, Habits
-from o2o_sim.crm.pools import IDLE_AFTER_S, Pools
+from o2o_sim.crm.pools import Pools
 from o2o_sim.crm.roads import Roads
 from o2o_sim.crm.signing import Luck, chance, cooled
 
@@ -154,7 +154,7 @@ class Season:
     def _reassign(self, manager: int, team: list[int]) -> None:
         pools, now = self.pools, self.env.now
         idle = [(pools.idle_since(lead_id), lead_id) for bd_id in team for lead_id in pools.private[bd_id]]
-        if not idle or now - min(idle)[0] < IDLE_AFTER_S:
+        if not idle or not idle_s(pools.policy, since_s=min(idle)[0], now_s=now):
             return
         lead_id = min(idle)[1]
         to = min(team, key=lambda bd_id: (len(pools.private[bd_id]), bd_id))

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 from simpy import Event
 
-from o2o_domain.leads import LeadStage, convert
-from o2o_domain.pools import Granted, PoolPolicy
+from o2o_domain.geo import haversine_m
+from o2o_domain.pools import IDLE_DAYS, PoolPolicy
 from o2o_domain.refusal import Refused
 from o2o_scenarios.schema import PoolSpec
 from o2o_sim.crm.pools import Pools
@@ -35,25 +35,8 @@ def pool_policy(spec: PoolSpec, tempo: Tempo) -> PoolPolicy:
         extension_days=tempo.run_s(spec.extension_days),
         max_extensions=spec.max_extensions,
         extension_resets=spec.extension_resets,
+        idle_days=tempo.run_s(IDLE_DAYS),
     )
-
-
-class LeadPools(Pools):
-    """Pools in which the contract is signed by a request of its own, after the visit."""
-
-    def sign(self, bd_id: int, lead_id: int) -> Refused | None:
-        """The owner's lead signed a contract: it leaves the pools (C1)."""
-        hold = self.holds[lead_id]
-        if hold is None or hold.owner != bd_id:
-            return Refused("not_owner", str(bd_id))
-        converted = convert(self.stage[lead_id], visits=int(self.visits[lead_id]), contract_signed=True)
-        if isinstance(converted, Refused):
-            return converted
-        self.stage[lead_id] = converted
-        self.signed_at[lead_id] = self.env.now
-        self._leave(lead_id)
-        self._note(lead_id, "signed", actor=bd_id, owner=bd_id)
-        return None
 
 
 class LeadDesk:
@@ -61,7 +44,9 @@ class LeadDesk:
 
     def __init__(self, desk: Desk) -> None:
         leads = tuple(replace(lead, created_s=desk.tempo.run_s(lead.created_s)) for lead in desk.city.leads)
-        self.pools = LeadPools(desk.env, pool_policy(desk.scenario.crm.pool, desk.tempo), leads, len(desk.city.bds))
+        policy = pool_policy(desk.scenario.crm.pool, desk.tempo)
+        note = None if desk.decisions is None else desk.decisions.note
+        self.pools = Pools(desk.env, policy, leads, len(desk.city.bds), note=note)
         self._desk = desk
         self._x_m, self._y_m = _metres(leads, desk)
         for lead in leads:
@@ -93,55 +78,51 @@ class LeadDesk:
         return self._request("GET /crm/leads/mine", decide)
 
     def claim(self, bd_id: int, lead_id: int) -> Event:
-        """Into the private pool. A BD's own lead is answered like the first time, so a claim may be repeated."""
-
-        def decide() -> Reply:
-            hold = self.pools.holds[lead_id]
-            if hold is not None and hold.owner == bd_id:
-                return OK
-            if self.pools.stage[lead_id] is LeadStage.SIGNED:
-                return Reply(409, {"error": {"code": "already_signed", "detail": str(lead_id)}})
-            facts = {
-                "owner": None if hold is None else hold.owner,
-                "held": len(self.pools.private[bd_id]),
-                "policy": self.pools.policy,
-            }
-            return self._reply(self.pools.claim(bd_id, lead_id), "pools.claim", facts)
-
-        return self._request("POST /crm/leads/{id}/claim", decide)
+        """Into the private pool."""
+        return self._request("POST /crm/leads/{id}/claim", lambda: self.pools.claim(bd_id, lead_id))
 
     def visit(self, bd_id: int, lead_id: int, lat: float, lng: float, note: str) -> Event:
         """Check in a visit."""
+        lead = self.pools.leads[lead_id]
+        away_m = haversine_m(lat, lng, lead.lat, lead.lng)
         return self._request(
             "POST /crm/leads/{id}/visits",
-            lambda: self._reply(self.pools.visit(bd_id, lead_id, 0.0, contract_signed=False)),
+            lambda: self.pools.visit(bd_id, lead_id, 0.0, contract_signed=False, distance_m=away_m),
         )
 
     def sign(self, bd_id: int, lead_id: int) -> Event:
         """Hand in a signed contract."""
-        return self._request("POST /crm/leads/{id}/contract", lambda: self._reply(self.pools.sign(bd_id, lead_id)))
+        return self._request("POST /crm/leads/{id}/contract", lambda: self.pools.sign(bd_id, lead_id))
 
     def extend(self, bd_id: int, lead_id: int) -> Event:
         """Lengthen the protection."""
-        return self._request("POST /crm/leads/{id}/extend", lambda: self._reply(self.pools.extend(bd_id, lead_id)))
+        return self._request("POST /crm/leads/{id}/extend", lambda: self.pools.extend(bd_id, lead_id))
 
     def _appear(self, lead_id: int, _: Event) -> None:
         self.pools.appear(lead_id)
 
-    def _request(self, name: str, decide: Callable[[], Reply]) -> Event:
-        return self._desk.request("bd", name, None, self._desk.service.other(), decide)
+    def _request(self, name: str, decide: Callable[[], Reply | Refused | None]) -> Event:
+        def reply() -> Reply:
+            decided = decide()
+            if decided is None:
+                return OK
+            return refusal(decided) if isinstance(decided, Refused) else decided
 
-    def _reply(self, refused: Refused | None, rule: str | None = None, facts: dict[str, Any] | None = None) -> Reply:
-        if self._desk.decisions is not None and rule is not None and facts is not None:
-            self._desk.decisions.note(rule, facts, Granted() if refused is None else refused)
-        return OK if refused is None else refusal(refused)
+        return self._desk.request("bd", name, None, self._desk.service.other(), reply)
 
     def _listed(self, lead_ids: np.ndarray[Any, np.dtype[np.intp]], lat: float, lng: float, k: int) -> Reply:
-        """The k nearest of `lead_ids`, ties to the lower id."""
+        """The k nearest of `lead_ids` by the domain's distance, ties to the lower id.
+
+        On a plane, the distance is off by less than half a percent in a city; so whoever may be among the k nearest is
+        found there, and only those are measured.
+        """
         here_x, here_y = _project(np.array([lat]), np.array([lng]), self._desk)
-        squared = (self._x_m[lead_ids] - here_x[0]) ** 2 + (self._y_m[lead_ids] - here_y[0]) ** 2
-        nearest = lead_ids[np.argsort(squared, kind="stable")[:k]]
-        return Reply(200, {"leads": [self._lead(int(lead_id)) for lead_id in nearest]})
+        flat_m = np.hypot(self._x_m[lead_ids] - here_x[0], self._y_m[lead_ids] - here_y[0])
+        if lead_ids.size > k:
+            lead_ids = lead_ids[flat_m <= 1.01 * np.partition(flat_m, k - 1)[k - 1] + 1.0]
+        leads = self.pools.leads
+        away = sorted((haversine_m(lat, lng, leads[i].lat, leads[i].lng), i) for i in lead_ids.tolist())
+        return Reply(200, {"leads": [self._lead(lead_id) for _, lead_id in away[:k]]})
 
     def _lead(self, lead_id: int) -> dict[str, Any]:
         lead = self.pools.leads[lead_id]
