@@ -13,7 +13,6 @@ from o2o_devices.escpos.commands import COMMANDS, table
 from o2o_devices.escpos.events import (
     AutoStatus,
     Beep,
-    ClearBuffers,
     Cut,
     Drawer,
     Event,
@@ -218,14 +217,13 @@ def split(data: bytes, cuts: list[int]) -> list[bytes]:
 
 def everything(parts: list[bytes]) -> tuple[bytes, list[Event], float]:
     interpreter = Interpreter(GENERIC_80)
-    replies, events = b"", []
-    for part in parts:
-        answer, found = interpreter.feed(part, 0.0)
+    replies, urgent, in_order = b"", [], []
+    for part in parts:  # the two halves of `feed`: what is acted on when received, and what waits for its turn
+        answer, found = interpreter.scan(part, 0.0)
         replies += answer
-        events += found
-    realtime = [e for e in events if isinstance(e, ClearBuffers) or (isinstance(e, Drawer) and e.mm == 0.0)]
-    in_order = [event for event in events if event not in realtime]
-    return replies, in_order + realtime + interpreter.end_job(), interpreter.fed_mm
+        urgent += found
+        in_order += interpreter.interpret(part)
+    return replies, in_order + urgent + interpreter.end_job(), interpreter.fed_mm
 
 
 COMMAND = st.sampled_from([row.opcode for row in COMMANDS])
