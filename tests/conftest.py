@@ -10,8 +10,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("o2o", derandomize=True, deadline=None, database=None)
-settings.register_profile(
-    "explore", max_examples=5000, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
-)
+SLOW_IS_FINE = [HealthCheck.too_slow]  # machines are shared
+settings.register_profile("o2o", derandomize=True, deadline=None, max_examples=150, suppress_health_check=SLOW_IS_FINE)
+settings.register_profile("explore", deadline=None, max_examples=5000, suppress_health_check=SLOW_IS_FINE)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "o2o"))
