@@ -1,10 +1,12 @@
 """Which rider takes an order (S8's baseline: greedy, one order at a time).
 
 Decides among the riders that the shell knows to be on line, by straight-line distance: the platform has no road
-graph. Leaves when to ask again (a rider became free) and when to give up (patience) to the shells.
+graph; which waiting order a rider gets who becomes free, and when an order has waited too long. Leaves noticing that
+(a rider became free, time has passed) to the shells.
 
 Rules that hold in this file: only a rider without an order is eligible (no bundling yet); ties go to the lower
-rider_id, so that the choice does not depend on the order of the candidates.
+rider_id, so that the choice does not depend on the order of the candidates; orders that wait are asked in the order in
+which they began to wait, and the first that may have the rider gets him.
 """
 
 from __future__ import annotations
@@ -54,6 +56,32 @@ class NoRider:
     """Nobody: `no_candidates` (nobody on line), `all_busy`, or `out_of_radius`."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pickup:
+    """An order that waits for a rider, and where it is fetched (degrees)."""
+
+    order_id: int
+    lat: float
+    lng: float
+
+
+def give_up(*, waiting_since: float, patience_s: float, now: float) -> bool:
+    """Whether an order without a rider since `waiting_since` is cancelled now (same clock, seconds)."""
+    return now >= waiting_since + patience_s
+
+
+def next_for(rider: Candidate, waiting: Iterable[Pickup], policy: DispatchPolicy) -> int | None:
+    """The order_id that a rider without an order gets of those that wait, the longest-waiting first; None: none.
+
+    `waiting` comes in the order in which they began to wait, and is read no further than to the one chosen.
+    """
+    here = (rider,)
+    for order in waiting:
+        if isinstance(choose_rider((order.lat, order.lng), here, policy), Assigned):
+            return order.order_id
+    return None
 
 
 def choose_rider(

@@ -6,7 +6,16 @@ from math import acos, cos, radians, sin
 
 import pytest
 
-from o2o_domain.dispatch import Assigned, Candidate, DispatchPolicy, NoRider, choose_rider
+from o2o_domain.dispatch import (
+    Assigned,
+    Candidate,
+    DispatchPolicy,
+    NoRider,
+    Pickup,
+    choose_rider,
+    give_up,
+    next_for,
+)
 from o2o_domain.geo import EARTH_RADIUS_M, haversine_m
 
 PICKUP = (31.2, 121.4)
@@ -81,3 +90,17 @@ def test_nobody_has_a_reason(candidates: list[Candidate], reason: str) -> None:
 def test_a_stream_of_candidates_is_read_once() -> None:
     answer = choose_rider(PICKUP, (rider(k, 100 * k) for k in range(5, 1, -1)), DispatchPolicy())
     assert getattr(answer, "rider_id", None) == 2
+
+
+def test_the_longest_waiting_order_in_reach_goes_first() -> None:
+    """A13: an order out of the rider's reach holds up nobody."""
+    far, first, second = (Pickup(7, 32.0, 121.4), Pickup(9, *PICKUP), Pickup(3, *PICKUP))
+    policy = DispatchPolicy(max_radius_m=2000.0)
+    assert next_for(rider(1, 50.0), (far, first, second), policy) == 9
+    assert next_for(rider(1, 50.0), (far,), policy) is None
+    assert next_for(rider(1, 50.0, load=1), (first,), policy) is None
+
+
+@pytest.mark.parametrize(("now", "over"), [(159.9, False), (160.0, True), (1e6, True)])
+def test_patience_ends_to_the_second(now: float, over: bool) -> None:
+    assert give_up(waiting_since=100.0, patience_s=60.0, now=now) is over

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from o2o_domain import orders, pools, tickets
-from o2o_domain.dispatch import Assigned, Candidate, DispatchPolicy, NoRider, choose_rider
+from o2o_domain.dispatch import Assigned, Candidate, DispatchPolicy, NoRider, Pickup, choose_rider, next_for
 from o2o_domain.geo import haversine_m
 from o2o_domain.hours import is_open
 from o2o_domain.pools import DAY_S, Extended, GrantedHold, Hold, PoolPolicy
@@ -54,6 +54,22 @@ def test_the_choice_is_the_minimum_over_all_riders(
     shuffled = list(riders)
     shuffler.shuffle(shuffled)  # type: ignore[attr-defined]
     assert choose_rider((31.2, 121.4), shuffled, policy) == answer
+
+
+@given(RIDERS, RIDERS, POLICIES)
+def test_a_free_rider_gets_the_longest_waiting_order_that_may_have_him(
+    riders: list[Candidate], places: list[Candidate], policy: DispatchPolicy
+) -> None:
+    """A13: first come, first served, among those within the radius."""
+    waiting = [Pickup(number, place.lat, place.lng) for number, place in enumerate(places)]
+    for rider in riders:
+        near = [
+            order.order_id
+            for order in waiting
+            if haversine_m(rider.lat, rider.lng, order.lat, order.lng) <= policy.max_radius_m
+        ]
+        able = rider.load == 0 and rider.speed_kmh > 0
+        assert next_for(rider, waiting, policy) == (near[0] if near and able else None)
 
 
 POOL = st.builds(

@@ -1,8 +1,8 @@
 """Matching orders and riders, inside the units of work in which either becomes free (A13 step 4).
 
 Decides when the question is asked: a new order asks among the riders who are free, a rider who becomes free asks the
-waiting orders, the longest-waiting first. The answer is `o2o_domain.dispatch.choose_rider`'s. An order that finds
-nobody waits until its `rider_deadline` (patience).
+waiting orders. The answers are those of `o2o_domain.dispatch`: `choose_rider`, `next_for`. An order that finds nobody
+waits, from its `seeking_since` on, until `give_up` (patience).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from o2o_domain.dispatch import Assigned, Candidate, DispatchPolicy, choose_rider
+from o2o_domain.dispatch import Assigned, Candidate, DispatchPolicy, Pickup, choose_rider, next_for
 from o2o_platform.delivery.tables import riders
 from o2o_platform.errors import Conflict
 from o2o_platform.kit.outbox import publish
@@ -51,18 +51,18 @@ _MOVE = Prepared(
 _WAITING = Prepared(
     select(orders, merchants.c.lat.label("pickup_lat"), merchants.c.lng.label("pickup_lng"))
     .join(merchants, merchants.c.id == orders.c.merchant_id)
-    .where(orders.c.rider_deadline.is_not(None))
-    .order_by(orders.c.rider_deadline, orders.c.id)
+    .where(orders.c.seeking_since.is_not(None))
+    .order_by(orders.c.seeking_since, orders.c.id)
 )
 _MATCH = Prepared(
     update(orders)
     .where(orders.c.id == bindparam("the_id"), orders.c.rider_id.is_(None))
-    .values(rider_id=bindparam("the_rider"), assigned=bindparam("at"), rider_deadline=None)
+    .values(rider_id=bindparam("the_rider"), assigned=bindparam("at"), seeking_since=None)
 )
 
 
 def seek(conn: Connection, settings: Settings, order: Record, now: float) -> dict[str, Any]:
-    """The columns that a newly accepted order gets: its rider, or the deadline until which it waits for one."""
+    """The columns that a newly accepted order gets: its rider, or since when it waits for one."""
     pickup = _PICKUP.first(conn, merchant_id=order.merchant_id)
     for radius_m in _rings(settings.dispatch_policy):
         south, north, west, east = box(pickup.lat, pickup.lng, radius_m)
@@ -72,7 +72,7 @@ def seek(conn: Connection, settings: Settings, order: Record, now: float) -> dic
         chosen = choose_rider((pickup.lat, pickup.lng), candidates, policy)
         if isinstance(chosen, Assigned):
             return {"rider_id": chosen.rider_id, "assigned": now}
-    return {"rider_deadline": now + settings.dispatch_patience_s}
+    return {"seeking_since": now}
 
 
 def _rings(policy: DispatchPolicy) -> list[float]:
@@ -105,14 +105,14 @@ def free(conn: Connection, settings: Settings, rider_id: int, now: float, *, del
     rider = _BY_ID.first(conn, id=rider_id)
     if rider is None or not rider.online:
         return None
-    here = (Candidate(rider.id, rider.lat, rider.lng, 0, rider.speed_kmh, rider.orders),)
-    policy = settings.dispatch_policy
-    for order in _WAITING.all(conn):
-        if isinstance(choose_rider((order.pickup_lat, order.pickup_lng), here, policy), Assigned):
-            _MATCH.run(conn, the_id=order.id, the_rider=rider_id, at=now)
-            assign(conn, order, rider_id, now)
-            return int(order.id)
-    return None
+    here = Candidate(rider.id, rider.lat, rider.lng, 0, rider.speed_kmh, rider.orders)
+    waiting = {order.id: order for order in _WAITING.all(conn)}
+    pickups = (Pickup(order.id, order.pickup_lat, order.pickup_lng) for order in waiting.values())
+    chosen = next_for(here, pickups, settings.dispatch_policy)
+    if chosen is not None:
+        _MATCH.run(conn, the_id=chosen, the_rider=rider_id, at=now)
+        assign(conn, waiting[chosen], rider_id, now)
+    return chosen
 
 
 def moved(conn: Connection, rider_id: int, where: PositionBody) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import takewhile
 from typing import Annotated
 
 from fastapi import FastAPI
@@ -10,6 +11,7 @@ from pydantic import Field
 from sqlalchemy import Connection, select
 from starlette.responses import Response
 
+from o2o_domain import dispatch as rules
 from o2o_domain.roles import Permission
 from o2o_platform.accounts.dependencies import require
 from o2o_platform.accounts.tokens import CurrentUser
@@ -63,8 +65,13 @@ async def give_up(ctx: Context) -> int:
     now = ctx.clock.now()
 
     def due(conn: Connection) -> list[int]:
-        query = select(orders.c.id).where(orders.c.rider_deadline.is_not(None), orders.c.rider_deadline <= now)
-        return list(conn.execute(query).scalars())
+        query = select(orders.c.id, orders.c.seeking_since).where(orders.c.seeking_since.is_not(None))
+        waiting = conn.execute(query.order_by(orders.c.seeking_since, orders.c.id))
+        patience_s = ctx.settings.dispatch_patience_s
+        over = takewhile(
+            lambda row: rules.give_up(waiting_since=row.seeking_since, patience_s=patience_s, now=now), waiting
+        )
+        return [row.id for row in over]
 
     count = 0
     for order_id in await ctx.db.read(due):

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from o2o_domain import dispatch as rules
 from o2o_domain.orders import OrderEvent, OrderState
 from o2o_domain.roles import Permission, allowed
 from o2o_platform.accounts.tokens import CurrentUser
@@ -105,7 +106,8 @@ def cancel(conn: Connection, ctx: Context, user: CurrentUser, order_id: int, rea
 def no_rider(conn: Connection, ctx: Context, order_id: int, now: float) -> bool:
     """Patience is at an end; False if a rider was found meanwhile."""
     order = _takeout(conn, order_id)
-    if order.rider_deadline is None or order.rider_deadline > now:
+    since, patience_s = order.seeking_since, ctx.settings.dispatch_patience_s
+    if since is None or not rules.give_up(waiting_since=since, patience_s=patience_s, now=now):
         return False
     _end(conn, ctx, order, OrderEvent.NO_RIDER, "no_rider", now)
     return True
@@ -119,7 +121,7 @@ def give_back(conn: Connection, order: Record, now: float) -> None:
 
 
 def _end(conn: Connection, ctx: Context, order: Record, event: OrderEvent, reason: str, now: float) -> dict[str, Any]:
-    columns: dict[str, Any] = {"closed": now, "reason": reason, "rider_deadline": None}
+    columns: dict[str, Any] = {"closed": now, "reason": reason, "seeking_since": None}
     if order.paid_fen:
         columns["refunded_fen"] = order.paid_fen
     state = repository.advance(conn, order, event, now, **columns)  # refuses before anything else is touched

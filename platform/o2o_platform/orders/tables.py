@@ -42,7 +42,7 @@ orders = Table(
     Column("phone", String(32)),
     Column("note", String(255)),
     Column("pay_deadline", Float),
-    Column("rider_deadline", Float),  # set while the order waits for a rider
+    Column("seeking_since", Float),  # set while the order waits for a rider
     Column("accepted", Float, nullable=False),
     Column("paid", Float),
     Column("committed", Float),
@@ -61,4 +61,4 @@ orders = Table(
 Index("orders_by_merchant", orders.c.merchant_id, orders.c.id)
 # Partial indexes: only the few orders that wait for something are in them.
 Index("orders_unpaid", orders.c.pay_deadline, sqlite_where=orders.c.state == "pending_payment")
-Index("orders_without_rider", orders.c.rider_deadline, sqlite_where=orders.c.rider_deadline.is_not(None))
+Index("orders_without_rider", orders.c.seeking_since, sqlite_where=orders.c.seeking_since.is_not(None))

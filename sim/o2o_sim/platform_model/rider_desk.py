@@ -1,8 +1,7 @@
 """Rider desk: who is on line, which rider takes which order, and what becomes of an order without one (A13, S8).
 
-Decides when the domain's `choose_rider` is asked: when a merchant accepts, and again, for the waiting orders in turn,
-when a rider becomes free; after the patience of the scenario an order without a rider is cancelled. Whom it chooses is
-the rule's; the ways are the riders'.
+Decides when the domain's rules are asked: `choose_rider` when a merchant accepts, `next_for` when a rider becomes free,
+`give_up` when an order without a rider has waited for the scenario's patience. The ways are the riders'.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from functools import partial
 from simpy import Event, Store
 
 from o2o_domain import dispatch
-from o2o_domain.dispatch import Assigned, Candidate, DispatchPolicy
+from o2o_domain.dispatch import Assigned, Candidate, DispatchPolicy, Pickup
 from o2o_domain.orders import OrderEvent
 from o2o_sim.platform_model.deadlines import Deadlines
 from o2o_sim.platform_model.desk import OK, Desk, refusal
@@ -50,7 +49,7 @@ class RiderDesk:
         rider_inbox: Callable[[int], Store],
         users: Store,
     ) -> None:
-        self.waiting: dict[int, Order] = {}
+        self.waiting: dict[int, Pickup] = {}
         """Orders without a rider, by order_id, the longest waiting first."""
         self.free = Nearby()
         self._on_line: dict[int, _OnLine] = {}
@@ -61,9 +60,10 @@ class RiderDesk:
         self._users = users
         spec = desk.scenario.dispatch
         self._policy = DispatchPolicy(spec.rule, spec.max_radius_m)
+        self._patience_s = desk.tempo.run_s(spec.patience_s)
         self._patience = Deadlines[Order](
             desk.env,
-            desk.tempo.run_s(spec.patience_s),
+            self._patience_s,
             is_open=lambda order: order.order_id in self.waiting,
             overdue=self._no_rider,
         )
@@ -72,7 +72,8 @@ class RiderDesk:
         """The merchant took the order: find a rider, or let it wait for one."""
         rider_id = self._nearest(order) if self._policy.rule == "nearest" else self._ask(order, self.free.all())[0]
         if rider_id is None:
-            self.waiting[order.order_id] = order
+            merchant = self._desk.city.merchants[order.merchant_id]
+            self.waiting[order.order_id] = Pickup(order.order_id, merchant.lat, merchant.lng)
             self._patience.watch(order)
         else:
             self._assign(rider_id, order)
@@ -149,12 +150,15 @@ class RiderDesk:
             return
         candidate = Candidate(rider_id, rider.lat, rider.lng, 0, rider.speed_kmh, rider.served)
         self.free.add(candidate)
-        only = (candidate,)
-        for order in self.waiting.values():
-            if self._ask(order, only)[0] is not None:
-                del self.waiting[order.order_id]
-                self._assign(rider_id, order)
-                return
+        if not self.waiting:
+            return
+        chosen = dispatch.next_for(candidate, self.waiting.values(), self._policy)
+        if self._desk.decisions is not None:
+            facts = {"rider": candidate, "waiting": tuple(self.waiting.values()), "policy": self._policy}
+            self._desk.decisions.note("dispatch.next_for", facts, chosen)
+        if chosen is not None:
+            del self.waiting[chosen]
+            self._assign(rider_id, self._orders.find(chosen))
 
     def _nearest(self, order: Order) -> int | None:
         """Ask the rule about the riders around, then farther out; a choice within the radius searched is final.
@@ -190,5 +194,10 @@ class RiderDesk:
 
     def _no_rider(self, order: Order) -> None:
         """Patience is over."""
-        if self._orders.cancel(order, OrderEvent.NO_RIDER, "no_rider") is None:
+        assert order.cooking is not None  # since then it has been waiting
+        facts = {"waiting_since": order.cooking, "patience_s": self._patience_s, "now": self._desk.env.now}
+        over = dispatch.give_up(**facts)
+        if self._desk.decisions is not None:
+            self._desk.decisions.note("dispatch.give_up", facts, over)
+        if over and self._orders.cancel(order, OrderEvent.NO_RIDER, "no_rider") is None:
             self.waiting.pop(order.order_id, None)
