@@ -27,7 +27,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -46,8 +46,8 @@ _TOO_LARGE = Unprocessable("invalid", "a number is too large")
 """Beyond 64 bits: no row can have it."""
 MAX_BATCH = 128
 """Units per transaction at most: bounds how long the first of them waits for its commit."""
-MAX_BATCH_S = 0.01
-"""The loop is given back after so long, seconds: further units go into the next transaction."""
+SLICE_S = 0.005
+"""The loop is given back after so long, seconds, before further units go into the transaction that is open."""
 
 
 @dataclass(slots=True)
@@ -77,6 +77,14 @@ def _check_url(url: str) -> None:
         raise PlatformError("bad_database_url", f"{url}: the embedded platform needs sqlite:///path/of/a/file")
 
 
+@dataclass(slots=True)
+class _Batch:
+    """What goes into one transaction."""
+
+    jobs: list[_Job] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+
 class Database:
     """See the module. `on_commit` is called on the loop with the events of each committed transaction."""
 
@@ -101,6 +109,7 @@ class Database:
             raise PlatformError("bad_database_url", f"{url}: the database cannot be opened ({error.orig})") from error
         self._conn = self._engine.connect()
         self._pending: deque[_Job] = deque()
+        self._open: _Batch | None = None  # of the transaction that is open between two slices of work on the loop
         self._busy = False  # a transaction is open or being committed, or is about to be begun
         self._writer = ThreadPoolExecutor(1, "o2o-writer")
         self._local = threading.local()
@@ -164,13 +173,10 @@ class Database:
             return
         self._closed = True
         self._writer.shutdown(wait=True)  # the commit under way, if any, comes to its end
-        if self._conn.in_transaction():
-            self._conn.rollback()
+        if self._open is not None:
+            self._settle(self._commit(self._open))
         while self._pending:
-            batch, events = self._work(len(self._pending))
-            self._commit(batch, events)
-            for job in batch:
-                job.settle()
+            self._settle(self._commit(self._work(_Batch(), len(self._pending))))
         self._readers.shutdown(wait=True)
         for conn in (self._conn, *self._reader_conns):
             conn.close()
@@ -202,41 +208,55 @@ class Database:
         if self._closed or not self._pending:
             self._busy = False
             return
-        work: Future[tuple[list[_Job], list[Event]]]
         if any(job.long for job in self._pending):
-            work = self._writer.submit(self._work_and_commit, len(self._pending))
+            limit = len(self._pending)
+            self._finish(loop, self._writer.submit(lambda: self._commit(self._work(_Batch(), limit))))
         else:
-            work = self._writer.submit(self._commit, *self._work(MAX_BATCH, MAX_BATCH_S))
-        work.add_done_callback(lambda done: _tell(loop, self._done, loop, *done.result()))
+            self._slice(loop, _Batch())
 
-    def _done(self, loop: asyncio.AbstractEventLoop, batch: list[_Job], events: list[Event]) -> None:
+    def _slice(self, loop: asyncio.AbstractEventLoop, batch: _Batch) -> None:
+        """On the loop: run units for a moment; then give the loop back, to go on or until they are committed."""
+        if self._closed:
+            return  # `close` has committed it
+        self._open = self._work(batch, MAX_BATCH, SLICE_S)
+        more = self._pending and not self._pending[0].long and len(batch.jobs) < MAX_BATCH
+        if more and self._conn.in_transaction():
+            loop.call_soon(self._slice, loop, batch)
+            return
+        self._open = None
+        self._finish(loop, self._writer.submit(self._commit, batch))
+
+    def _finish(self, loop: asyncio.AbstractEventLoop, work: Future[_Batch]) -> None:
+        work.add_done_callback(lambda done: _tell(loop, self._done, loop, done.result()))
+
+    def _done(self, loop: asyncio.AbstractEventLoop, batch: _Batch) -> None:
         """On the loop: the transaction has ended, one way or the other."""
-        for job in batch:
-            job.settle()
-        if events:
-            self.on_commit(events)
+        self._settle(batch)
+        if batch.events:
+            self.on_commit(batch.events)
         self._begin(loop)
 
-    def _work_and_commit(self, limit: int) -> tuple[list[_Job], list[Event]]:
-        return self._commit(*self._work(limit))
+    @staticmethod
+    def _settle(batch: _Batch) -> None:
+        for job in batch.jobs:
+            job.settle()
 
-    def _work(self, limit: int, limit_s: float | None = None) -> tuple[list[_Job], list[Event]]:
-        """Begin a transaction and run pending units in it."""
-        batch: list[_Job] = []
-        events: list[Event] = []
+    def _work(self, batch: _Batch, limit: int, limit_s: float | None = None) -> _Batch:
+        """Run pending units in the batch's transaction, which is begun if it is empty; no long ones within a limit."""
         end = None if limit_s is None else time.perf_counter() + limit_s
         try:
-            self._conn.begin()
+            if not batch.jobs:
+                self._conn.begin()
             driver = cast(sqlite3.Connection, self._conn.connection.driver_connection)
-            while self._pending and len(batch) < limit:
-                batch.append(self._pending.popleft())
-                self._run(driver, batch[-1], events)
-                if end is not None and time.perf_counter() > end:
+            while self._pending and len(batch.jobs) < limit:
+                batch.jobs.append(self._pending.popleft())
+                self._run(driver, batch.jobs[-1], batch.events)
+                if end is not None and (time.perf_counter() > end or (self._pending and self._pending[0].long)):
                     break
         except BaseException as exc:
-            self._undo(batch or [self._pending.popleft()], events, exc)
-            events = []
-        return batch, events
+            batch.jobs = batch.jobs or [self._pending.popleft()]
+            self._undo(batch, exc)
+        return batch
 
     def _run(self, driver: sqlite3.Connection, job: _Job, events: list[Event]) -> None:
         conn = self._conn
@@ -254,27 +274,29 @@ class Database:
                 self._next_event += 1
         driver.execute("RELEASE unit")
 
-    def _commit(self, batch: list[_Job], events: list[Event]) -> tuple[list[_Job], list[Event]]:
-        """Write the events down and commit; returns the batch and its events as committed."""
+    def _commit(self, batch: _Batch) -> _Batch:
+        """Write the events down and commit; returns the batch, with its events as they were committed."""
         if not self._conn.in_transaction():
-            return batch, []  # it failed before; everybody in it knows
+            return batch  # it failed before; everybody in it knows
         try:
-            if events:
-                outbox.insert(self._conn, events)
+            if batch.events:
+                outbox.insert(self._conn, batch.events)
             self._conn.commit()
         except BaseException as exc:
-            self._undo(batch, events, exc)
-            return batch, []
-        self.units += len(batch)
+            self._undo(batch, exc)
+            return batch
+        self.units += len(batch.jobs)
         self.transactions += 1
         at = self._now()
-        return batch, [Event(e.id, e.at, e.topic, e.name, e.payload, at) for e in events]
+        batch.events = [Event(e.id, e.at, e.topic, e.name, e.payload, at) for e in batch.events]
+        return batch
 
-    def _undo(self, batch: list[_Job], events: list[Event], exc: BaseException) -> None:
+    def _undo(self, batch: _Batch, exc: BaseException) -> None:
         """Nobody's work was committed, so everybody hears of it, and the events' numbers are free again."""
         self._conn.rollback()
-        self._next_event -= len(events)
-        for job in batch:
+        self._next_event -= len(batch.events)
+        batch.events = []
+        for job in batch.jobs:
             job.error = exc
 
 

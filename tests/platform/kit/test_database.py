@@ -60,8 +60,12 @@ async def test_a_unit_that_fails_spoils_nobody_else(db: Database) -> None:
     assert [event.id for event in seen] == list(range(1, 21))  # no gaps
 
 
-async def test_units_that_wait_share_a_transaction(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "MAX_BATCH_S", 60.0)  # however slow the machine
+@pytest.mark.parametrize("slice_s", [60.0, 0.0])
+async def test_units_that_wait_share_a_transaction(
+    db: Database, monkeypatch: pytest.MonkeyPatch, slice_s: float
+) -> None:
+    """However often the loop is given back in between."""
+    monkeypatch.setattr(database, "SLICE_S", slice_s)
     await make(db)
     before, gate = db.transactions, threading.Event()
     slow = asyncio.create_task(db.write(lambda conn: gate.wait(10), long=True))
@@ -72,6 +76,25 @@ async def test_units_that_wait_share_a_transaction(db: Database, monkeypatch: py
     await asyncio.gather(slow, *others)
     assert db.transactions - before <= 2
     assert await db.read(content) == list(range(20))
+
+
+async def test_what_is_half_done_when_the_platform_closes_is_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, anyio_backend: str
+) -> None:
+    monkeypatch.setattr(database, "SLICE_S", 0.0)
+    first = Database(f"sqlite:///{tmp_path}/c.db", durable=False)
+    await make(first)
+    tasks = [asyncio.create_task(first.write(add(n))) for n in range(20)]
+    for _ in range(1000):
+        if first._open is not None:  # the transaction is open, some units have been run
+            break
+        await asyncio.sleep(0)
+    assert first._open is not None
+    first.close()
+    assert await asyncio.gather(*tasks) == list(range(20))
+    second = Database(f"sqlite:///{tmp_path}/c.db", durable=False)
+    assert await second.read(content) == list(range(20))
+    second.close()
 
 
 async def test_readers_see_only_what_is_committed(db: Database) -> None:
