@@ -39,6 +39,18 @@ def test_the_log_is_worth_replaying(lunch: Any) -> None:
 def test_each_decision_of_the_log_is_the_rules_decision(lunch: Any) -> None:
     rows = lunch.rows("decisions")
     assert len(rows) > 1000
+    assert {row["rule"] for row in rows} >= {
+        *(
+            "coupons.claim",
+            "coupons.eligible",
+            "deals.buy",
+            "deals.redeem",
+            "dispatch.choose_rider",
+            "dispatch.next_for",
+        ),
+        *("dispatch.give_up", "hours.is_open", "leads.sign", "leads.visit", "orders.step", "payments.on_callback"),
+        *("pools.claim", "pricing.price", "reviews.review", "stock.reserve", "tickets.after_failure", "tickets.step"),
+    }
     for row in rows:
         logged = Decision(row["rule"], row["input"], row["output"])
         assert rules.replay(logged) == logged

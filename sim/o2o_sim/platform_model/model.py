@@ -107,6 +107,8 @@ class PlatformModel:
             if order.stars:
                 return Reply(409, {"error": {"code": "already_reviewed", "detail": str(order_id)}})
             verdict = reviews.review(stars, order.state)
+            if self.desk.decisions is not None:
+                self.desk.decisions.note("reviews.review", {"stars": stars, "state": order.state}, verdict)
             if isinstance(verdict, Refused):
                 return refusal(verdict)
             order.stars = verdict.stars

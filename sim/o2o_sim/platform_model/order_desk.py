@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from simpy import Event
 
@@ -141,7 +142,12 @@ class OrderDesk:
         """Hours, price, stock, coupon; the first no ends it, and nothing is held then."""
         merchant = self._desk.city.merchants[order.merchant_id]
         order.lines = lines = self._catalogue.lines(order.order_id)
-        if not is_open(merchant.open_min, merchant.close_min, self._desk.minute_of_day):
+        hours = {"open_min": merchant.open_min, "close_min": merchant.close_min}
+        opened = is_open(**hours, minute_of_day=self._desk.minute_of_day)
+        if self._desk.decisions is not None:
+            facts: dict[str, Any] = {**hours, "minute_of_day": self._desk.minute_of_day}
+            self._desk.decisions.note("hours.is_open", facts, opened)
+        if not opened:
             return Refused("closed", merchant.name)
         distance_m = haversine_m(merchant.lat, merchant.lng, order.drop_lat, order.drop_lng)
         quote = price(lines, fees=self._fees, distance_m=distance_m)
@@ -163,7 +169,10 @@ class OrderDesk:
         deal = self._catalogue.deals.get(order.deal_id if order.deal_id is not None else -1)
         if deal is None:
             return Refused("unknown_deal", str(order.deal_id))
-        bought = deals.buy(deal, sold=self.sold[deal.deal_id], qty=1, now=self._desk.env.now)
+        facts: dict[str, Any] = {"deal": deal, "sold": self.sold[deal.deal_id], "qty": 1, "now": self._desk.env.now}
+        bought = deals.buy(**facts)
+        if self._desk.decisions is not None:
+            self._desk.decisions.note("deals.buy", facts, bought)
         if not isinstance(bought, Bought):
             return bought
         self.sold[deal.deal_id] = bought.sold

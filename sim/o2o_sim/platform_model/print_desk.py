@@ -191,6 +191,8 @@ class PrintDesk:
 
     def _step(self, ticket: Ticket, event: TicketEvent) -> None:
         after = tickets.step(ticket.state, event)
+        if self._desk.decisions is not None:
+            self._desk.decisions.note("tickets.step", {"state": ticket.state, "event": event}, after)
         assert not isinstance(after, Refused), (ticket.order.order_id, after)
         ticket.state = after
 

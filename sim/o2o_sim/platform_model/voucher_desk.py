@@ -65,6 +65,8 @@ class VoucherDesk:
             return refusal(verdict)
         refused = self._orders.step(voucher.order, OrderEvent.REDEEM)
         state = deals.step(voucher.state, VoucherEvent.REDEEM)
+        if self._desk.decisions is not None:
+            self._desk.decisions.note("deals.step", {"state": voucher.state, "event": VoucherEvent.REDEEM}, state)
         if refused is not None:
             return refusal(refused)
         if isinstance(state, Refused):
