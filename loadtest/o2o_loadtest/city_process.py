@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,8 @@ class CityProcess:
 
     async def _report(self, port: LivePlatform) -> None:
         while True:
-            _say({**progress(port.state), "receipts": len(self.papers), "requests": len(port.requests)})
+            told = {**progress(port.state), "receipts": len(self.papers), "requests": len(port.requests)}
+            _say({**told, "at": time.time()})
             await asyncio.sleep(REPORT_EVERY_S)
 
     def _write(self, config: LiveConfig, now: float) -> None:

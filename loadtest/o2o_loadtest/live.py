@@ -30,6 +30,8 @@ from o2o_sim.city.model import City
 START_S = 60.0
 """A process that has not said that it is ready by then has failed."""
 POLL_S = 0.2
+HEARSAY_S = 1.0
+"""What the city says so long after the last journey includes the orders of that journey."""
 WARM_UP_S = 300.0
 """Riders who are on shift at the epoch have logged in by then."""
 LEAD_S = 0.5
@@ -180,6 +182,7 @@ def _watch(
     speed = scenario.clock.speed
     arrivals_end = epoch + scenario.clock.duration_s / speed
     horizon = arrivals_end + scenario.clock.drain_s / speed
+    journeys_end: float | None = None
     while True:
         if stop():
             return True
@@ -189,7 +192,9 @@ def _watch(
         now = time.time()
         known, settled_ = city_said.facts.get("known", 0), city_said.facts.get("settled", 0)
         if locust.ended:
-            if settled_ >= known or now >= horizon:
+            journeys_end = now if journeys_end is None else journeys_end
+            up_to_date = city_said.facts.get("at", 0.0) >= journeys_end + HEARSAY_S
+            if (up_to_date and settled_ >= known) or now >= horizon:
                 return False
             progress(f"draining: {settled_:,} of {known:,} orders settled", settled_ / max(known, 1))
         else:
