@@ -16,7 +16,7 @@ demo: $(VENV)/.run ## set up, run lunch_peak in the model and live, end with the
 	@$(BIN)/o2o demo
 
 test: $(VENV)/.dev ## set up, run the tests
-	@$(BIN)/python -m pytest -n $(JOBS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 check: format lint types imports test ## format, lint, types, import rules, tests
 

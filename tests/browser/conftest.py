@@ -22,7 +22,7 @@ def _absent(why: str) -> NoReturn:
     pytest.skip(f"NOT TESTED in a browser: {why}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: Playwright keeps an event loop in this thread, and others need it
 def browser() -> Iterator[Any]:
     """A headless Chromium. O2O_CHROMIUM names its program; Playwright's own is taken when there is no other."""
     if importlib.util.find_spec("playwright") is None:

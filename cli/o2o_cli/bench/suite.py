@@ -86,7 +86,7 @@ def _pytest(names: Sequence[str], path: Path, *, smoke: bool, progress: Callable
     with subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**os.environ, **ENVIRONMENT, SWITCH: "smoke" if smoke else "full"},
+        env={**_own_environment(), **ENVIRONMENT, SWITCH: "smoke" if smoke else "full"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -105,6 +105,11 @@ def _pytest(names: Sequence[str], path: Path, *, smoke: bool, progress: Callable
     if process.returncode != 0:
         raise UsageError(_why(output))
     return output
+
+
+def _own_environment() -> dict[str, str]:
+    """The environment without what a pytest around this process left in it (a worker of pytest-xdist, its options)."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
 
 
 def _why(output: Sequence[str]) -> str:
