@@ -25,8 +25,9 @@ from simpy import Event, Store
 class Reply:
     """What came back: an HTTP status (0: no answer at all) and the decoded JSON body.
 
-    Bodies: `open_leads` and `my_leads` answer {"leads": [{"lead_id", "lat", "lng", "stage"}, ...]}, nearest first; any
-    refusal {"error": {"code", "detail"}}; of other calls only the status counts.
+    Bodies: `open_leads` answers {"leads": [{"lead_id", "lat", "lng", "stage", "visits"}, ...]}, nearest first, and
+    `my_leads` the same, first what drops first, with `due_in_s` (run seconds until it drops if nothing happens to it);
+    any refusal is {"error": {"code", "detail"}}; of other calls only the status counts.
     """
 
     status: int
@@ -150,11 +151,11 @@ class Platform(Protocol):
         ...
 
     def claim(self, bd_id: int, lead_id: int) -> Event:
-        """Take a lead into the private pool. 409: owned by another, or the quota is reached."""
+        """Take a lead into the private pool. 409: owned already (even by this BD), signed, or the quota is reached."""
         ...
 
     def visit(self, bd_id: int, lead_id: int, lat: float, lng: float, note: str) -> Event:
-        """Check in a visit at this place (degrees). 403: not this BD's lead."""
+        """Check in a visit at this place (degrees). 403: not this BD's lead; 409: too far from it, or signed."""
         ...
 
     def sign(self, bd_id: int, lead_id: int) -> Event:

@@ -70,7 +70,7 @@ LUNCH: dict[str, Any] = {
         {"code": "SMALL", "threshold_fen": 1500, "off_fen": 400, "budget_fen": 5000, "per_user": 1},
         {"code": "FAMILY", "threshold_fen": 2500, "off_fen": 900, "budget_fen": 100000, "segments": ["family"]},
     ],
-    "crm": {"leads": 40, "bds": 4, "sign_chance": 0.3, "visit_min": 8, "pool": {"quota": 3}},
+    "crm": {"leads": 40, "bds": 4, "sign_chance": 0.3, "visit_min": 8, "pool": {"quota": 3, "visit_days": 2}},
 }
 
 

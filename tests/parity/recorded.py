@@ -28,7 +28,7 @@ from o2o_sim.world import horizon_s
 
 CALLS = (
     *("accept", "reject", "ready", "redeem", "rider_online", "rider_offline", "picked_up", "delivered", "review"),
-    *("open_leads", "claim", "visit", "sign", "extend"),
+    *("open_leads", "my_leads", "claim", "visit", "sign", "extend"),
 )
 """Calls of the port that are written down."""
 

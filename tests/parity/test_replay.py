@@ -33,6 +33,7 @@ def test_the_log_is_worth_replaying(lunch: Any) -> None:
     assert verbs["redeem"] > 3
     assert verbs["claim"] > 10
     assert verbs["sign"] > 2
+    assert verbs["extend"] > 2
     assert any(act.verb == "rider_offline" and act.status == 409 for act in lunch.acts)
 
 
@@ -49,7 +50,15 @@ def test_each_decision_of_the_log_is_the_rules_decision(lunch: Any) -> None:
             "dispatch.next_for",
         ),
         *("dispatch.give_up", "hours.is_open", "leads.sign", "leads.visit", "orders.step", "payments.on_callback"),
-        *("pools.claim", "pricing.price", "reviews.review", "stock.reserve", "tickets.after_failure", "tickets.step"),
+        *(
+            "pools.claim",
+            "pools.extend",
+            "pricing.price",
+            "reviews.review",
+            "stock.reserve",
+            "tickets.after_failure",
+            "tickets.step",
+        ),
     }
     for row in rows:
         logged = Decision(row["rule"], row["input"], row["output"])
@@ -81,9 +90,13 @@ def _same_answer(act: Any, answer: tuple[int, Any], twin: Any) -> None:
     assert status // 100 == act.status // 100, (act, answer)
     if status >= 400:
         assert (status, body["error"]["code"]) == (act.status, act.body["error"]["code"]), act
-    if act.verb == "open_leads":
+    if act.verb in ("open_leads", "my_leads"):
         mine = [lead["lead_id"] for lead in act.body["leads"]]
         assert [twin.ids.leads[lead] for lead in mine] == [lead["lead_id"] for lead in body["leads"]], act
+        assert [lead["visits"] for lead in act.body["leads"]] == [lead["visits"] for lead in body["leads"]]
+    if act.verb == "my_leads":
+        due = [lead["due_in_s"] for lead in act.body["leads"]]
+        assert [lead["due_in_s"] for lead in body["leads"]] == pytest.approx(due, abs=0.01)
 
 
 def _by_intent(rows: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:

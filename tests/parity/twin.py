@@ -164,6 +164,9 @@ class Twin:
     async def _open_leads(self, bd: int, lat: float, lng: float, k: int) -> httpx.Response:
         return await self._get(self.ids.bd_tokens[bd], f"/crm/leads/open?lat={lat}&lng={lng}&k={k}")
 
+    async def _my_leads(self, bd: int) -> httpx.Response:
+        return await self._get(self.ids.bd_tokens[bd], "/crm/leads/mine")
+
     async def _claim(self, bd: int, lead: int) -> httpx.Response:
         return await self._lead(bd, lead, "claim", {})
 

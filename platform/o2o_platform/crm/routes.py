@@ -68,10 +68,11 @@ def _reading(app: FastAPI, ctx: Context) -> None:
 
     @app.get("/crm/leads/mine", tags=["crm"])
     async def mine(user: CurrentUser = require(Permission.WORK_LEADS)) -> Response:
-        """The own private pool: first what drops first."""
+        """The own private pool: first what drops first, in `due_in_s` seconds unless something happens to it."""
         now = ctx.clock.now()
         found = await ctx.db.read(lambda conn: views.held(conn, user.id, now))
-        return reply({"quota": ctx.settings.pool_quota, "leads": [views.view(lead) for lead in found]})
+        held = [{**views.view(lead), "due_in_s": lead.due_at - now} for lead in found]
+        return reply({"quota": ctx.settings.pool_quota, "leads": held})
 
     @app.get("/crm/leads/team", tags=["crm"])
     async def team(user: CurrentUser = require(Permission.ASSIGN_LEAD)) -> Response:

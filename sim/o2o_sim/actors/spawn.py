@@ -19,7 +19,7 @@ from o2o_sim.actors.scene import Errands, Scene, Steps
 from o2o_sim.actors.voucher_holder import VoucherHolders
 from o2o_sim.city.model import City
 from o2o_sim.city.travel import TravelTimes
-from o2o_sim.crm.signing import Luck
+from o2o_sim.crm.signing import Luck, extended
 from o2o_sim.demand.clock import effective_clock
 from o2o_sim.port import Delivered, Platform
 from o2o_sim.tempo import Tempo
@@ -47,7 +47,8 @@ def spawn_actors(
     kitchens = [Kitchen(scene, merchant) for merchant in city.merchants]
     riders = [Rider(scene, rider) for rider in city.riders]
     luck = Luck(scenario.seed, len(city.leads))
-    bds = [Bd(scene, bd, luck) for bd in city.bds]
+    extends = extended(scenario, len(city.leads))
+    bds = [Bd(scene, bd, luck, extends) for bd in city.bds]
     for life in (actor.run for group in (kitchens, riders, bds) for actor in group):
         env.process(life())
     env.process(_users(scene))

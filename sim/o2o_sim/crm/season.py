@@ -25,7 +25,7 @@ from o2o_sim.crm import behaviour
 from o2o_sim.crm.behaviour import DAY_S, Habits
 from o2o_sim.crm.pools import Pools
 from o2o_sim.crm.roads import Roads
-from o2o_sim.crm.signing import Luck, chance, cooled
+from o2o_sim.crm.signing import Luck, chance, cooled, extended
 
 Process: TypeAlias = Generator[Event, object, None]
 
@@ -59,7 +59,7 @@ class Season:
         self._appeal = self._looks.copy()
         self._warmth = np.zeros(len(city.leads))
         """As of the last visit; it has cooled since."""
-        self._extends = stream(scenario.seed, "crm.extend").random(len(city.leads)) < crm.extend_share
+        self._extends = np.array(extended(scenario, len(city.leads)), dtype=np.bool_)
         env.process(self._arrivals())
         for bd in city.bds:
             env.process(self._bd(bd.bd_id))

@@ -1,7 +1,8 @@
 """What comes of a visit: whether the key person signs (C1).
 
 Decides the chance, and draws one number per lead and visit, so that the n-th visit to a lead meets the same luck under
-every policy (common random numbers). Leaves to `behaviour` who visits, and when.
+every policy (common random numbers); likewise whether a lead is one that its BD extends (C8). Leaves to `behaviour` who
+visits, and when.
 
 The chance is propensity x (sign_chance + sign_gain_per_visit x warmth) x freshness, at most 0.95, where
 - warmth is the number of earlier visits, each halving with every `interest_half_life_days` since;
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from o2o_scenarios.schema import CrmSpec
+from o2o_scenarios.schema import CrmSpec, Scenario
 from o2o_sim.chance import stream
 from o2o_sim.crm.behaviour import DAY_S, Floats
 
@@ -35,6 +36,12 @@ def chance(crm: CrmSpec, *, propensity: float, warmth: float, age_s: float) -> f
     """The chance that this visit ends in a signed contract; `age_s` is the lead's age in seconds."""
     fresh = 2.0 ** (-age_s / (crm.freshness_half_life_days * DAY_S))
     return float(min(MAX_CHANCE, propensity * (crm.sign_chance + crm.sign_gain_per_visit * warmth) * fresh))
+
+
+def extended(scenario: Scenario, leads: int) -> list[bool]:
+    """Which leads a BD keeps by an extension when a clock is about to take them (C8), by lead_id."""
+    draws = stream(scenario.seed, "crm.extend").random(leads)
+    return [bool(draw < scenario.crm.extend_share) for draw in draws]
 
 
 class Luck:

@@ -70,10 +70,13 @@ class LeadDesk:
         return self._request("GET /crm/leads/open", decide)
 
     def my_leads(self, bd_id: int) -> Event:
-        """A BD's private pool, in the order in which he got it."""
+        """A BD's private pool: first what drops first."""
 
         def decide() -> Reply:
-            return Reply(200, {"leads": [self._lead(lead_id) for lead_id in self.pools.private[bd_id]]})
+            pools = self.pools
+            held = sorted((float(pools.due_s[lead_id]), lead_id) for lead_id in pools.private[bd_id])
+            now = self._desk.env.now
+            return Reply(200, {"leads": [{**self._lead(lead_id), "due_in_s": due - now} for due, lead_id in held]})
 
         return self._request("GET /crm/leads/mine", decide)
 
@@ -126,7 +129,8 @@ class LeadDesk:
 
     def _lead(self, lead_id: int) -> dict[str, Any]:
         lead = self.pools.leads[lead_id]
-        return {"lead_id": lead_id, "lat": lead.lat, "lng": lead.lng, "stage": str(self.pools.stage[lead_id])}
+        stage, visits = str(self.pools.stage[lead_id]), int(self.pools.visits[lead_id])
+        return {"lead_id": lead_id, "lat": lead.lat, "lng": lead.lng, "stage": stage, "visits": visits}
 
 
 def _project(lat: Any, lng: Any, desk: Desk) -> tuple[Any, Any]:

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from simpy import Environment, Event, Store
 
+from o2o_domain.geo import haversine_m
+from o2o_domain.leads import CHECK_IN_RADIUS_M, check_in
 from o2o_sim.actors.spawn import spawn_actors
 from o2o_sim.port import AppNotice, Assignment, Delivered, Reply, TicketOnPaper, VoucherIssued, Withdrawn
 from o2o_sim.tempo import Tempo
@@ -29,6 +31,8 @@ class ScriptedPlatform:
         self.on_reply: Callable[[str, tuple[Any, ...]], None] = lambda name, args: None
         self._script = {name: deque(statuses) for name, statuses in (script or {}).items()}
         self._leads = leads
+        self.own: list[dict[str, Any]] = []
+        """What `my_leads` answers."""
         self._inboxes: dict[tuple[str, int], Store] = defaultdict(lambda: Store(env))
 
     def __getattr__(self, name: str) -> Callable[..., Event]:
@@ -36,7 +40,8 @@ class ScriptedPlatform:
             self.calls.append((self.env.now, name, args))
             script = self._script.get(name)
             status = script.popleft() if script else 200
-            body = {"leads": [{"lead_id": lead} for lead in range(self._leads)]} if name == "open_leads" else {}
+            open_leads = [{"lead_id": lead} for lead in range(self._leads)]
+            body = {"open_leads": {"leads": open_leads}, "my_leads": {"leads": self.own}}.get(name, {})
 
             def answered(_: Event) -> None:
                 self.on_reply(name, args)
@@ -231,6 +236,43 @@ def test_a_bd_claims_the_next_lead_when_another_was_faster_and_visits_it(stage):
     assert [args[:2] for _, args in visits] == [(0, 2)]
     assert [visit.lead_id for visit in log.bds[0].visits] == [2]
     assert bool(platform.named("sign")) == log.bds[0].visits[0].signed
+
+
+def test_a_bd_extends_warm_leads_about_to_drop_once_and_visits_his_own_first(stage):
+    """C8."""
+    crm = {"leads": 5, "bds": 1, "visits_per_day": 2, "extend_share": 1.0, "defend_days": 2}
+    env, platform, log = stage({}, over={"crm": crm}, leads=5)
+    day = 86_400.0
+    platform.own = [
+        {"lead_id": 1, "visits": 0, "due_in_s": 1.0 * day},  # nobody has been there: a visit keeps it
+        {"lead_id": 2, "visits": 1, "due_in_s": 2.0 * day},
+        {"lead_id": 3, "visits": 1, "due_in_s": 2.1 * day},
+    ]
+    env.run(until=30_000)
+    assert platform.named("extend") == [("extend", (0, 2))]
+    assert [visit.lead_id for visit in log.bds[0].visits] == [1, 2]
+    assert not platform.named("claim")
+
+
+def test_a_bd_who_never_extends_asks_for_none(stage):
+    env, platform, _ = stage({}, over={"crm": {"leads": 5, "bds": 1, "extend_share": 0.0}})
+    platform.own = [{"lead_id": 2, "visits": 1, "due_in_s": 10.0}]
+    env.run(until=30_000)
+    assert platform.named("my_leads")
+    assert not platform.named("extend")
+
+
+def test_a_bd_checks_in_where_he_stands_which_is_near_enough(stage, town):
+    """C13."""
+    over = {"crm": {"leads": 5, "bds": 1, "visits_per_day": 4}}
+    env, platform, _ = stage({}, over=over, leads=5)
+    env.run(until=40_000)
+    leads = town(over)[1].leads
+    visits = [args for _, args in platform.named("visit")]
+    assert len(visits) == 4
+    for _, lead_id, lat, lng, _ in visits:
+        away_m = haversine_m(lat, lng, leads[lead_id].lat, leads[lead_id].lng)
+        assert check_in(distance_m=away_m, radius_m=CHECK_IN_RADIUS_M) is None
 
 
 def test_a_bd_signs_what_the_luck_of_the_lead_says(stage):
