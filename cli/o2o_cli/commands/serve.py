@@ -14,6 +14,7 @@ import uvloop
 from o2o_cli.errors import tell
 from o2o_cli.jobs.platform import bind, read_settings
 from o2o_cli.jobs.platform import serve as serve_platform
+from o2o_cli.jobs.restart import with_kept_secrets
 from o2o_platform.settings import Settings
 
 
@@ -40,7 +41,8 @@ def serve(
 ) -> None:
     """Serve the reference platform: API at http://HOST:PORT/docs, payments at the provider's port, data in SQLite.
 
-    Stops with Ctrl-C; what was acknowledged is in the database and is taken up again at the next start. The password
+    Stops with Ctrl-C; what was acknowledged is in the database and is taken up again at the next start, for which the
+    signing keys and the provider's journal are kept beside it (DATABASE.secrets, DATABASE.payments). The password
     of the account `admin` is O2O_ADMIN_PASSWORD, or is made up and printed.
 
     Example: o2o serve --port 8000 --database sqlite:///lunch.db
@@ -48,6 +50,8 @@ def serve(
     chosen = read_settings(settings) if settings else Settings.from_env()
     if database:
         chosen = replace(chosen, database_url=database)
+    if settings is None:  # a settings file says all there is to say, secrets included
+        chosen = with_kept_secrets(chosen)
     made_up = not chosen.admin_password
     if made_up:
         chosen = replace(chosen, admin_password=secrets.token_urlsafe(12))

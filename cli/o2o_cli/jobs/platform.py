@@ -21,6 +21,7 @@ from typing import Any
 import uvicorn
 
 from o2o_cli.errors import UsageError
+from o2o_cli.jobs.restart import payments_journal
 from o2o_domain.pools import IDLE_DAYS
 from o2o_platform.app import create_app
 from o2o_platform.errors import PlatformError
@@ -139,7 +140,9 @@ async def serve(
         "timeout_keep_alive": KEEP_ALIVE_S,
     }
     platform = _Server(uvicorn.Config(create_app(settings), **common))
-    provider = _Server(uvicorn.Config(create_sandbox(base_url, settings.provider_secret), **common))
+    provider = _Server(
+        uvicorn.Config(create_sandbox(base_url, settings.provider_secret, journal=payments_journal(settings)), **common)
+    )
 
     def stop() -> None:
         platform.should_exit = True
