@@ -1,8 +1,8 @@
 """What all tests share: how property tests search.
 
 By default they try the same examples on every run, so that a red run means a change and can be repeated;
-HYPOTHESIS_PROFILE=explore looks further, at random. What was skipped for want of a browser or a server is told at the end
-of a run, where nobody can miss it.
+HYPOTHESIS_PROFILE=explore looks further, at random. What was skipped for want of a browser or a server is told at the
+end of a run, where nobody can miss it.
 """
 
 from __future__ import annotations
