@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from o2o_domain.refusal import Refused
-from o2o_domain.roles import Role
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from o2o_domain.refusal import Refused
+from o2o_domain.roles import Role
 from o2o_platform.accounts.tables import accounts
 from o2o_platform.accounts.tokens import CurrentUser
 
