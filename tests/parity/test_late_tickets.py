@@ -1,4 +1,4 @@
-"""Tickets behind a dead or a slow printer and a short deadline: the same end in both worlds, none printed late (A14)."""
+"""Tickets behind a dead or slow printer and a short deadline: the same end in both worlds, none printed late (A14)."""
 
 from __future__ import annotations
 
