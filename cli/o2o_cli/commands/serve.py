@@ -14,7 +14,7 @@ import uvloop
 from o2o_cli.errors import tell
 from o2o_cli.jobs.platform import bind, read_settings
 from o2o_cli.jobs.platform import serve as serve_platform
-from o2o_cli.jobs.restart import with_kept_secrets
+from o2o_cli.jobs.restart import keep_secrets, with_kept_secrets
 from o2o_platform.settings import Settings
 
 
@@ -58,6 +58,8 @@ def serve(
     platform_socket, provider_socket = bind(host, port), bind(host, provider_port)
 
     def ready(addresses: dict[str, Any]) -> None:
+        if settings is None:
+            keep_secrets(chosen)
         if made_up:
             tell(f"password of the account `admin`: {chosen.admin_password}")
         if announce:

@@ -26,26 +26,34 @@ def database_file(settings: Settings) -> Path | None:
 
 
 def with_kept_secrets(settings: Settings) -> Settings:
-    """The settings with the secrets kept beside the database, made on its first start.
+    """The settings with the secrets that an earlier start kept beside the database, if there was one.
 
     A secret that an O2O_* variable gives is left alone. Raises UsageError when the file cannot be read.
     """
-    database = database_file(settings)
-    wanted = [name for name in SECRETS if f"O2O_{name.upper()}" not in os.environ]
-    if database is None or not wanted:
+    path = _secrets_file(settings)
+    if path is None or not path.exists():
         return settings
-    path = database.with_name(database.name + ".secrets")
-    if path.exists():
-        try:
-            kept = {name: str(value) for name, value in json.loads(path.read_text(encoding="utf-8")).items()}
-        except (OSError, ValueError, AttributeError) as error:
-            raise UsageError(f"{path}: the kept secrets cannot be read ({error}); remove it to make new ones") from None
-        return replace(settings, **{name: kept[name] for name in wanted if name in kept})  # type: ignore[arg-type]
-    fresh = {name: getattr(settings, name) for name in wanted}
+    try:
+        kept = {name: str(value) for name, value in json.loads(path.read_text(encoding="utf-8")).items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise UsageError(f"{path}: the kept secrets cannot be read ({error}); remove it to make new ones") from None
+    wanted = [name for name in SECRETS if name in kept and f"O2O_{name.upper()}" not in os.environ]
+    return replace(settings, **{name: kept[name] for name in wanted})  # type: ignore[arg-type]
+
+
+def keep_secrets(settings: Settings) -> None:
+    """Keep the secrets for the next start; a file that is there already is left alone."""
+    path = _secrets_file(settings)
+    if path is None or path.exists():
+        return
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(fresh, file)
-    return settings
+        json.dump({name: getattr(settings, name) for name in SECRETS}, file)
+
+
+def _secrets_file(settings: Settings) -> Path | None:
+    database = database_file(settings)
+    return None if database is None else database.with_name(database.name + ".secrets")
 
 
 def payments_journal(settings: Settings) -> Path | None:
