@@ -93,16 +93,17 @@ class Served:
         self.database = folder / "served.db"
         self.base_url = self.provider_url = ""
         self.process: subprocess.Popen[str] | None = None
-        self._settings = folder / "settings.json"
-        values = {"admin_password": PASSWORD, "database_url": f"sqlite:///{self.database}", **settings}
-        self._settings.write_text(json.dumps(values), encoding="utf-8")
+        values = {"admin_password": PASSWORD, **settings}
+        self._environment = {**os.environ, **{f"O2O_{name.upper()}": str(value) for name, value in values.items()}}
 
     def start(self, port: int = 0, provider_port: int = 0) -> None:
         """Start it and wait until it says that it is ready."""
         argv = [sys.executable, "-m", "o2o_cli.main", "serve", "--port", str(port), "--provider-port"]
-        argv += [str(provider_port), "--settings", str(self._settings), "--announce"]
+        argv += [str(provider_port), "--database", f"sqlite:///{self.database}", "--announce"]
         with (self.folder / "serve.log").open("a") as log:
-            self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, text=True)
+            self.process = subprocess.Popen(
+                argv, stdout=subprocess.PIPE, stderr=log, text=True, env=self._environment, cwd=self.folder
+            )
         stuck = threading.Timer(PATIENCE_S, self.process.kill)
         stuck.start()
         assert self.process.stdout is not None

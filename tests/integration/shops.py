@@ -60,9 +60,9 @@ class Town:
         placed: dict[str, Any] = await self.post(token, "/orders", body, headers=key)
         return placed
 
-    async def pay(self, placed: dict[str, Any]) -> None:
-        """Pay at the provider, which calls the platform back."""
-        await self._done(self.client.post(placed["payment"]["pay_url"], json={}))
+    async def pay(self, placed: dict[str, Any], **how: Any) -> None:
+        """Pay at the provider, which calls the platform back (`how`: e.g. callback_s=5)."""
+        await self._done(self.client.post(placed["payment"]["pay_url"], json=how))
 
     async def export(self, table: str) -> list[dict[str, Any]]:
         """All rows of an exported table."""

@@ -93,6 +93,7 @@ def test_deals_are_redeemed_and_bds_work_their_leads(run: RunReader) -> None:
 
 def test_no_working_file_and_no_secret_is_left_behind(run: RunReader, processes_of: Any) -> None:
     assert list(run.folder.glob("live-*")) == []
+    assert list(run.folder.glob("*secret*")) == []
     for path in (path for path in run.folder.rglob("*") if path.is_file()):
         assert b"eyJ" not in path.read_bytes() or path.suffix in {".parquet", ".db"}, path  # how a token begins
     assert processes_of(run.folder) == []
