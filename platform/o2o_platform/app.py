@@ -38,6 +38,7 @@ FEATURES: tuple[str, ...] = (
     "reviews.routes",
     "crm.routes",
     "export.routes",
+    "apidocs.routes",
 )
 """Module names of the features, each with `register(app, ctx)`."""
 
@@ -73,7 +74,7 @@ def create_app(
             await ctx.background.stop()
             db.close()
 
-    app = FastAPI(title="o2o reference platform", version="0.1.0", lifespan=lifespan)
+    app = FastAPI(title="o2o reference platform", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.ctx = ctx
     app.state.ready = False
     app.state.provider_transport = provider_transport

@@ -98,7 +98,11 @@ class Desk:
     def request(
         self, actor: str, name: str, order_id: int | None, service_s: float, decide: Callable[[], Reply]
     ) -> Event:
-        """An actor's request: waits for a worker, is worked on, decides at the end and is answered."""
+        """An actor's request: waits for a worker, is worked on, decides at the end and is answered.
+
+        What is asked at the epoch itself takes no worker's time: whoever is on shift then has logged in before, as in
+        a live run, whose clock stands until they have.
+        """
         now = self.env.now
 
         def decided() -> Reply:
@@ -107,4 +111,6 @@ class Desk:
             self.requests.append((order_id, actor, name, now, self.env.now, reply.status, error))
             return reply
 
+        if now <= 0.0:
+            return Answer(self.env, 0.0, decided)
         return Answer(self.env, self.workers.book(now, service_s) + service_s - now, decided)

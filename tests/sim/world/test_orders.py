@@ -108,7 +108,7 @@ def test_without_a_rider_the_order_is_cancelled_after_the_patience_and_refunded(
 def test_a_coupon_is_used_until_its_budget_is_gone_and_again_when_it_is_given_back(play, row):
     run = play(
         {"coupon_code": "LUNCH", "pay_refused": True, "user_id": 1},
-        {"coupon_code": "LUNCH", "intended_s": 0.001, "user_id": 2},
+        {"coupon_code": "LUNCH", "intended_s": 0.05, "user_id": 2},
         {"coupon_code": "LUNCH", "intended_s": 60.0, "user_id": 3},
         {"coupon_code": "NONE", "intended_s": 61.0, "user_id": 4},
         coupons=[COUPON],
