@@ -36,7 +36,8 @@ async def test_from_registration_to_paper_and_a_clean_end(
     papers: asyncio.Queue[Receipt] = asyncio.Queue()
     async with Fleet([PrinterSpec(0)], on_paper=lambda _, receipt, at: papers.put_nowait(receipt)) as fleet:
         town = town_of(platform.base_url, password)
-        for path, says in (("/readyz", "ready"), ("/healthz", "ok"), ("/docs", "openapi.json"), ("/openapi.json", "paths")):
+        pages = (("/readyz", "ready"), ("/healthz", "ok"), ("/docs", "openapi.json"), ("/openapi.json", "paths"))
+        for path, says in pages:
             answer = await town.client.get(path)
             assert answer.status_code == 200, path
             assert says in answer.text, path
