@@ -219,7 +219,7 @@ def _city_argv(folder: Path) -> list[str]:
 def _locust_argv(web_ui: bool) -> list[str]:
     locustfile = Path(__file__).with_name("locustfile.py")
     options = "--users 1 --spawn-rate 1 --exit-code-on-error 0 "
-    options += "--autostart --autoquit 1" if web_ui else "--headless --only-summary"
+    options += "--autostart --autoquit 1 --web-host 127.0.0.1" if web_ui else "--headless --only-summary"
     return [sys.executable, "-m", "locust", "-f", str(locustfile), *options.split()]
 
 
