@@ -58,7 +58,12 @@ class TraceReplay(FastHttpUser):
             reporter.kill()
             _write(folder / REQUESTS_FILE, journeys.journal.requests)
             _write(folder / JOURNEYS_FILE, journeys.journal.journeys)
-            self.environment.runner.quit()
+            gevent.spawn(self._quit)  # apart: quitting ends this greenlet
+
+    def _quit(self) -> None:
+        self.environment.runner.quit()
+        if self.environment.web_ui is not None:
+            self.environment.web_ui.stop()  # what the process waits for when the page is shown
 
     @staticmethod
     def _epoch(folder: Path) -> float:

@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import pytest
 from escpos.exceptions import DeviceNotFoundError
@@ -50,7 +51,12 @@ def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     """Everything below holds on both event loops."""
     if request.param == "uvloop":
         uvloop = pytest.importorskip("uvloop")
-        monkeypatch.setattr(asyncio, "run", uvloop.run)
+
+        def run(main: Coroutine[Any, Any, Any]) -> Any:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                return runner.run(main)
+
+        monkeypatch.setattr(asyncio, "run", run)
 
 
 def in_shop(test: Callable[[Shop], Awaitable[None]], profile: Profile = FAST) -> None:

@@ -71,10 +71,13 @@ async def test_nobody_there_is_an_error(server: Server, anyio_backend: str) -> N
     server.per_connection = 0
     with pytest.raises(OSError, match=r"no answer|reset"):
         await Callbacks(server.url).post(b"", {})
-    silent: Any = await asyncio.start_server(lambda reader, writer: asyncio.sleep(0), "127.0.0.1", 0)
+    held: list[Any] = []  # a stream that nobody holds is closed by the collector, and that is an answer
+    silent: Any = await asyncio.start_server(lambda *streams: held.append(streams), "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
     with pytest.raises(TimeoutError):
         await Callbacks(f"http://127.0.0.1:{port}/", timeout_s=0.05).post(b"", {})
     silent.close()
+    for _, writer in held:
+        writer.close()
     with pytest.raises(ValueError, match="http://"):
         Callbacks("https://example.org/")
