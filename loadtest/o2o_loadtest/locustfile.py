@@ -58,7 +58,8 @@ class TraceReplay(FastHttpUser):
             reporter.kill()
             _write(folder / REQUESTS_FILE, journeys.journal.requests)
             _write(folder / JOURNEYS_FILE, journeys.journal.journeys)
-            gevent.spawn(self._quit)  # apart: quitting ends this greenlet
+        # Apart, because quitting ends this greenlet; waited for, because a task that returns is started again.
+        gevent.spawn(self._quit).join()
 
     def _quit(self) -> None:
         self.environment.runner.quit()
