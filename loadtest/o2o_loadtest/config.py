@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 
@@ -54,7 +54,6 @@ class LiveConfig(msgspec.Struct):
     base_url: str
     speed: float
     folder: str
-    scenario: dict[str, Any]
     ids: IdMap
     epoch: float = 0.0
     """Unix time of run second 0."""

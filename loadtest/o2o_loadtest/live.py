@@ -124,7 +124,6 @@ def run_live(
             base_url=base_url,
             speed=scenario.clock.speed,
             folder=str(folder),
-            scenario=scenario.model_dump(mode="json"),
             ids=ids,
             prefix=prefix,
         )

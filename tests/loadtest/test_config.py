@@ -10,7 +10,7 @@ from o2o_loadtest.config import IdMap, LiveConfig, read_epoch, write_epoch
 
 def config(prefix: str = "") -> LiveConfig:
     ids = IdMap(merchants={0: 5}, user_tokens={3: "secret"}, coupons={"A": "A"})
-    return LiveConfig("http://127.0.0.1:1", 20.0, "/run", {"name": "x"}, ids, 12.5, prefix)
+    return LiveConfig("http://127.0.0.1:1", 20.0, "/run", ids, 12.5, prefix)
 
 
 def test_it_comes_back_as_it_was_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
