@@ -11,10 +11,10 @@ from o2o_cli.errors import EXIT_NOT_MET
 from o2o_cli.jobs import world
 from o2o_cli.jobs.live import compressed, run_load
 from o2o_cli.jobs.modelled import run_model
-from o2o_cli.jobs.report import make_report
 from o2o_cli.jobs.told import tell_run
 from o2o_cli.options import QuietOption, SeedOption
 from o2o_results.audit import clean
+from o2o_results.report import write_report
 from o2o_scenarios.loader import load as load_scenario
 
 SCENARIO = "lunch_peak"
@@ -51,6 +51,6 @@ def demo(
     )
     live = run_load(chosen, built=built, quiet=quiet)
     tell_run(live, quiet=quiet)
-    typer.echo(f"report: {make_report([model, live], live.folder / 'report.html')}")
+    typer.echo(f"report: {write_report([model, live], live.folder / 'report.html')}")
     if not (clean(model.manifest.verdicts) and clean(live.manifest.verdicts)):
         raise typer.Exit(EXIT_NOT_MET)

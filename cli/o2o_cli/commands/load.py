@@ -11,7 +11,6 @@ from o2o_cli.errors import EXIT_NOT_MET
 from o2o_cli.jobs import world
 from o2o_cli.jobs.live import compressed, given_target, run_load
 from o2o_cli.jobs.modelled import run_model
-from o2o_cli.jobs.report import make_report
 from o2o_cli.jobs.told import tell_run
 from o2o_cli.options import (
     JsonOption,
@@ -25,6 +24,7 @@ from o2o_cli.options import (
     write_json,
 )
 from o2o_results.audit import clean
+from o2o_results.report import write_report
 from o2o_results.summary import summary_of
 
 
@@ -91,7 +91,7 @@ def load(
     if twin:
         runs.insert(0, run_model(chosen, quiet=quiet, built=built))
         tell_run(runs[0], quiet=quiet)
-    typer.echo(f"report: {make_report(runs, live.folder / 'report.html')}")
+    typer.echo(f"report: {write_report(runs, live.folder / 'report.html')}")
     write_json(json, figures, seed=chosen.seed)
     summary = summary_of(live)
     met = (

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from o2o_cli.errors import UsageError
-from o2o_cli.jobs.report import make_report
 from o2o_cli.options import ReportOption
+from o2o_results.report import write_report
 from o2o_results.runs import RUNS, find_run
 
 
@@ -29,4 +29,4 @@ def report(
         raise UsageError(f"a report takes one run or two, not {len(names)}")
     found = [find_run(name, root) for name in names]
     path = out or found[-1].folder / ("report.html" if len(found) == 1 else "report-both.html")
-    typer.echo(f"report: {make_report(found, path)}")
+    typer.echo(f"report: {write_report(found, path)}")

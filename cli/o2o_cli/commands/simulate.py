@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from o2o_cli.jobs.modelled import run_model
-from o2o_cli.jobs.report import make_report
 from o2o_cli.jobs.told import tell_run
 from o2o_cli.options import (
     JsonOption,
@@ -19,6 +18,7 @@ from o2o_cli.options import (
     scenario_from,
     write_json,
 )
+from o2o_results.report import write_report
 
 
 def simulate(
@@ -38,5 +38,5 @@ def simulate(
     run = run_model(chosen, out=out, quiet=quiet)
     figures = tell_run(run, quiet=quiet)
     if report:
-        typer.echo(f"report: {make_report([run], run.folder / 'report.html')}")
+        typer.echo(f"report: {write_report([run], run.folder / 'report.html')}")
     write_json(json, figures, seed=chosen.seed)
