@@ -47,6 +47,12 @@ class Permission(StrEnum):
     MANAGE_COUPONS = "manage_coupons"
     SEE_ALL_ORDERS = "see_all_orders"
     CANCEL_ANY_ORDER = "cancel_any_order"
+    REFUND_ORDER = "refund_order"
+    """Give back a part of an order's money, or all of it, while the order stands; merchants: of one's own shop."""
+    RECONCILE = "reconcile"
+    """Compare the books with the payment provider's, and have repaired what differs."""
+    PAY_OUT = "pay_out"
+    """Pay merchants what is settled."""
     REPRINT = "reprint"
     """Have a ticket printed again, marked as a reprint."""
     MANAGE_ACCOUNTS = "manage_accounts"
@@ -61,7 +67,9 @@ ALLOWED: Mapping[Role, frozenset[Permission]] = MappingProxyType(
         # G1 user side
         Role.CONSUMER: frozenset({_P.PLACE_ORDER, _P.CLAIM_COUPON}),
         # G2 merchant console, A6 voucher redemption
-        Role.MERCHANT: frozenset({_P.WORK_ORDERS, _P.MANAGE_MENU, _P.PUBLISH_DEAL, _P.REDEEM_VOUCHER, _P.REPRINT}),
+        Role.MERCHANT: frozenset(
+            {_P.WORK_ORDERS, _P.MANAGE_MENU, _P.PUBLISH_DEAL, _P.REDEEM_VOUCHER, _P.REFUND_ORDER, _P.REPRINT}
+        ),
         # A13 step "delivery by runner"
         Role.RIDER: frozenset({_P.RIDE}),
         # C1, C6 the BD works the pools
@@ -80,6 +88,8 @@ ALLOWED: Mapping[Role, frozenset[Permission]] = MappingProxyType(
                 _P.MANAGE_COUPONS,
                 _P.SEE_ALL_ORDERS,
                 _P.CANCEL_ANY_ORDER,
+                _P.REFUND_ORDER,
+                _P.RECONCILE,
                 _P.REPRINT,
             }
         ),

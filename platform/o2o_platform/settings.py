@@ -35,6 +35,50 @@ class Settings:
     durable: bool = True
     """False switches synchronous=OFF: for tests only, a crash of the machine may lose what was acknowledged."""
     readers: int = 2
+    """Threads that read (SQLite)."""
+    connections: int = 8
+    """To PostgreSQL, of one process, for units of work; the batches of the order path have one each besides."""
+    redis_url: str = ""
+    """Where the streams are, e.g. redis://127.0.0.1:6379/0: needed with postgresql://, unused with sqlite://."""
+    redis_prefix: str = "o2o"
+    """Begins the name of every Redis key of this platform."""
+    stream_keep: int = 100_000
+    """Entries that a Redis stream keeps at least; older ones are read back from the outbox."""
+    outbox_keep_s: float = 6 * 3600.0
+    """Events older than this are taken out of the outbox, once every reader has had them."""
+    relay_poll_s: float = 0.05
+    """How often the relay looks for events by itself; it is woken by NOTIFY before that."""
+    consumer_idle_s: float = 10.0
+    """Entries that a dispatcher has read and not acknowledged for so long are claimed by another."""
+    max_deliveries: int = 5
+    """An entry that was delivered so often and never dealt with goes to the dead letters."""
+
+    order_queue: int = 2000
+    """Orders (and callbacks) that wait for a batch, at most, in one process; beyond that the answer is 503."""
+    order_batch: int = 128
+    """Orders in one transaction at most."""
+    reservation: Literal["together", "apart"] = "together"
+    """Whether stock, coupon and balance are reserved in one local transaction, or each in its own (W10)."""
+
+    risk_url: str = ""
+    recommendation_url: str = ""
+    reviews_url: str = ""
+    """Helpers of the order path (A3); an empty URL: the built-in default answers."""
+    helper_timeout_s: float = 0.1
+    breaker_failures: int = 5
+    """Failures in a row that open a helper's breaker (S11)."""
+    breaker_open_s: float = 5.0
+    """An open breaker lets a trial call through after this time."""
+
+    reconcile_interval_s: float = 30.0
+    """How often the provider's statement is pulled and compared (G11)."""
+    reconcile_grace_s: float = 10.0
+    """A payment is compared when the provider's entry is at least so old: its callback may still be on its way."""
+
+    log: Literal["auto", "off", "json", "text"] = "auto"
+    """Lines about requests, runs and attempts; auto: JSON with PostgreSQL, none with SQLite."""
+    log_sample: float = 1.0
+    """Share of the requests that have a line; our own failures always have one."""
 
     jwt_secret: str = field(default_factory=_secret, repr=False)
     token_ttl_s: float = 7 * 86400.0
@@ -132,9 +176,22 @@ class Settings:
         return replace(defaults, **given)  # type: ignore[arg-type]
 
 
-_CHOICES = {"dispatch_rule": ("nearest", "least_loaded"), "pool_extension_resets": ("term", "all")}
+_CHOICES = {
+    "log": ("auto", "off", "json", "text"),
+    "reservation": ("together", "apart"),
+    "dispatch_rule": ("nearest", "least_loaded"),
+    "pool_extension_resets": ("term", "all"),
+}
 _KINDS: dict[str, tuple[type, ...]] = {"bool": (bool,), "int": (int,), "float": (int, float)}
-_LEAST = {"readers": 1, "print_max_attempts": 1, "timezone_offset_s": -86_400}
+_LEAST = {
+    "readers": 1,
+    "connections": 1,
+    "order_queue": 1,
+    "order_batch": 1,
+    "max_deliveries": 1,
+    "print_max_attempts": 1,
+    "timezone_offset_s": -86_400,
+}
 """Smallest values allowed; of the other figures it is 0."""
 _TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from o2o_domain import coupons, deals, leads, orders, payments, tickets
+from o2o_domain import coupons, deals, leads, orders, payments, tcc, tickets
 from o2o_domain.errors import UnknownKindError
 from o2o_domain.orders import OrderEvent, OrderState
 from o2o_domain.refusal import Refused
@@ -48,6 +48,7 @@ MACHINES = [
         orders.TERMINAL["deal"],
         frozenset({OrderState.PENDING_PAYMENT, OrderState.REFUSED}),
     ),
+    Machine("reservation", tcc.STAGES, tcc.step, tcc.Stage, tcc.StageEvent, tcc.OVER, frozenset({tcc.Stage.TRYING})),
     Machine(
         "ticket",
         tickets.TRANSITIONS,

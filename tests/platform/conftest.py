@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import shutil
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+import servers
 from o2o_domain.roles import Role
 from o2o_platform.accounts.tokens import CurrentUser, issue_token
 from o2o_platform.app import create_app
 from o2o_platform.kit.clock import ManualClock
+from o2o_platform.kit.database.sqlite import SqliteDatabase
 from o2o_platform.payments.sandbox import Provider, create_sandbox
 from o2o_platform.settings import Settings
 
@@ -153,32 +156,74 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def settings_in(folder: Path) -> Settings:
-    """Settings of a platform whose database is in this folder."""
+def settings_in(folder: Path, **more: Any) -> Settings:
+    """Settings of a platform whose database is in this folder, or where `more` says."""
     return Settings(
-        database_url=f"sqlite:///{folder}/o2o.db",
-        durable=False,
-        jwt_secret="0" * 64,
-        admin_password=ADMIN_PASSWORD,
-        provider_secret="1" * 64,
-        enforce_hours=False,
-        token_ttl_s=9999 * DAY,
+        **{
+            "database_url": f"sqlite:///{folder}/o2o.db",
+            "durable": False,
+            "jwt_secret": "0" * 64,
+            "admin_password": ADMIN_PASSWORD,
+            "provider_secret": "1" * 64,
+            "enforce_hours": False,
+            "token_ttl_s": 9999 * DAY,
+            "reconcile_interval_s": 1e9,  # a test that is about it asks for it
+            **more,
+        }
     )
 
 
+@contextmanager
+def place_of(deployment: str) -> Iterator[dict[str, str]]:
+    """The settings that put a platform on this kind of database, in a corner of its own."""
+    if deployment == "embedded":
+        yield {}
+        return
+    with servers.postgres_database() as database, servers.redis_prefix() as (redis_url, prefix):
+        yield {"database_url": database, "redis_url": redis_url, "redis_prefix": prefix}
+
+
+@pytest.fixture(scope="session", params=["embedded", "scaled"])
+def deployment(request: pytest.FixtureRequest) -> str:
+    """Every test of the platform runs on SQLite and on PostgreSQL with Redis; one that is about one of them marks
+    itself `@pytest.mark.parametrize("deployment", ["embedded"], indirect=True)`."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def new_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with all tables and no row: copying it is faster than making the tables in every test."""
+    path = tmp_path_factory.mktemp("new") / "o2o.db"
+    SqliteDatabase(f"sqlite:///{path}", durable=False).close()
+    return path
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_in(tmp_path)
+def settings(tmp_path: Path, deployment: str, new_file: Path) -> Iterator[Settings]:
+    with place_of(deployment) as place:
+        if deployment == "embedded":
+            shutil.copy(new_file, tmp_path / "o2o.db")
+        yield settings_in(tmp_path, **place)
 
 
 @pytest.fixture(scope="module")
-async def shared_world(tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> AsyncIterator[World]:
+def shared_settings(tmp_path_factory: pytest.TempPathFactory, deployment: str) -> Iterator[Settings]:
+    """Of one database for a module whose tests open platforms on it one after the other."""
+    with place_of(deployment) as place:
+        yield settings_in(tmp_path_factory.mktemp("shared"), **place)
+
+
+@pytest.fixture(scope="module")
+async def shared_world(
+    tmp_path_factory: pytest.TempPathFactory, anyio_backend: str, deployment: str
+) -> AsyncIterator[World]:
     """One platform for a module whose tests look only at what they have made themselves (a platform costs 0.3 s).
 
     Such a module says so by a fixture `world` of its own that returns this one.
     """
-    async with open_world(settings_in(tmp_path_factory.mktemp("shared")), ManualClock()) as opened:
-        yield opened
+    with place_of(deployment) as place:
+        async with open_world(settings_in(tmp_path_factory.mktemp("shared"), **place), ManualClock()) as opened:
+            yield opened
 
 
 @pytest.fixture

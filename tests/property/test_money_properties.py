@@ -173,7 +173,8 @@ def test_however_callbacks_come_money_is_taken_at_most_once(script: list[tuple[b
             event = payments.PaymentEvent(what)
         after = payments.step(state, event)
         if isinstance(after, payments.PaymentState):
-            taken += event is payments.PaymentEvent.PAY
+            # A dispute that is given back was taken as well, by what the statement said.
+            taken += event is payments.PaymentEvent.PAY or (state, event) == ("disputed", "refund")
             state = after
         assert taken <= 1
         assert (state in ("paid", "refunded", "part_refunded")) == (taken == 1)

@@ -17,8 +17,9 @@ from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 
 from o2o_domain.roles import Permission, allowed
-from o2o_platform.accounts.tokens import BadToken, CurrentUser, read_token
+from o2o_platform.accounts.tokens import BadToken, CurrentUser, read_until
 from o2o_platform.errors import Forbidden, Unauthenticated
+from o2o_platform.kit.access import USER
 from o2o_platform.kit.context import context
 
 _bearer = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False)
@@ -27,12 +28,17 @@ _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 def authenticate(secret: str, token: str | None, *, now: float) -> CurrentUser:
     """The user behind a bearer token, for routes outside FastAPI's dependencies. Raises Unauthenticated."""
+    return authenticate_until(secret, token, now=now)[0]
+
+
+def authenticate_until(secret: str, token: str | None, *, now: float) -> tuple[CurrentUser, float]:
+    """The same, with the unix second at which the token expires."""
     if not token:
         raise Unauthenticated("unauthenticated", "a bearer token is needed", headers=_CHALLENGE)
-    user = read_token(secret, token, now=now)
-    if isinstance(user, BadToken):
-        raise Unauthenticated(user.code, user.detail, headers=_CHALLENGE)
-    return user
+    found = read_until(secret, token, now=now)
+    if isinstance(found, BadToken):
+        raise Unauthenticated(found.code, found.detail, headers=_CHALLENGE)
+    return found
 
 
 def authorize(user: CurrentUser, *permissions: Permission) -> CurrentUser:
@@ -45,7 +51,8 @@ def authorize(user: CurrentUser, *permissions: Permission) -> CurrentUser:
 async def current_user(request: Request, token: str | None = Depends(_bearer)) -> CurrentUser:
     """The user of this request, of whatever role. Raises Unauthenticated."""
     ctx = context(request)
-    return authenticate(ctx.settings.jwt_secret, token, now=ctx.clock.now())
+    user = request.scope[USER] = authenticate(ctx.settings.jwt_secret, token, now=ctx.clock.now())
+    return user
 
 
 def require(*permissions: Permission) -> Any:

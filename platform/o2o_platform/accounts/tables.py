@@ -7,20 +7,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, ForeignKey, Integer, String, Table
+from sqlalchemy import Boolean, Column, Float, ForeignKey, String, Table
 
-from o2o_platform.kit.tables import metadata
+from o2o_platform.kit.tables import Int, metadata
 
 accounts = Table(
     "accounts",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Int, primary_key=True),
     Column("ref", String(64), nullable=False, unique=True),
     Column("role", String(16), nullable=False),  # o2o_domain.roles.Role
     Column("name", String(64), nullable=False),
     Column("phone", String(32)),
     Column("segment", String(32)),
-    Column("manager_id", Integer, ForeignKey("accounts.id")),
+    Column("manager_id", Int, ForeignKey("accounts.id")),
     Column("merchant_ref", String(64)),
     Column("password_hash", String(200)),  # null: cannot log in with a password
     Column("synthetic", Boolean, nullable=False),  # made in bulk for a test or a run

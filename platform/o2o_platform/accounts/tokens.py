@@ -7,13 +7,31 @@ path needs no read of the accounts table; a change of role takes effect when the
 
 from __future__ import annotations
 
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 
 import jwt
+import msgspec
+from jwt.types import Options
 
 from o2o_domain.roles import Role
 
 _ALGORITHM = "HS256"
+_HEAD = jwt.encode({}, "0" * 32, algorithm=_ALGORITHM).split(".")[0] + "."
+"""How all our tokens begin."""
+
+
+class _Claims(msgspec.Struct):
+    sub: str
+    role: str
+    ref: str
+    exp: float
+    seg: str | None = None
+    mer: str | None = None
+
+
+_decoder = msgspec.json.Decoder(_Claims)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +71,31 @@ def issue_token(secret: str, user: CurrentUser, *, now: float, ttl_s: float) -> 
 
 def read_token(secret: str, token: str, *, now: float) -> CurrentUser | BadToken:
     """The user that `token` speaks for at `now`, or why it speaks for nobody. Only HS256 is taken, never `none`."""
+    found = read_until(secret, token, now=now)
+    return found if isinstance(found, BadToken) else found[0]
+
+
+def read_until(secret: str, token: str, *, now: float) -> tuple[CurrentUser, float] | BadToken:
+    """The same, with the unix second from which on the token speaks for nobody."""
     try:
-        claims = jwt.decode(
-            token,
-            secret,
-            algorithms=[_ALGORITHM],
-            # Expiry is checked below, on the injected clock; PyJWT would look at the machine's.
-            options={"verify_exp": False, "verify_iat": False, "require": ["sub", "role", "ref", "exp"]},
-        )
-        user = CurrentUser(
-            id=int(claims["sub"]),
-            role=Role(claims["role"]),
-            ref=str(claims["ref"]),
-            segment=claims.get("seg"),
-            merchant_ref=claims.get("mer"),
-        )
-        expires = float(claims["exp"])
-    except (jwt.InvalidTokenError, ValueError, TypeError):
+        claims = _claims(secret, token)
+        user = CurrentUser(int(claims.sub), Role(claims.role), claims.ref, claims.seg, claims.mer)
+    except (jwt.InvalidTokenError, msgspec.DecodeError, ValueError, TypeError):
         return BadToken("token_invalid", "the bearer token is not one of ours")
-    if now >= expires:
+    if now >= claims.exp:
         return BadToken("token_expired", "the bearer token has expired")
-    return user
+    return user, claims.exp
+
+
+def _claims(secret: str, token: str) -> _Claims:
+    """What a token claims, if its signature holds."""
+    signed, _, signature = token.rpartition(".")
+    if not signed.startswith(_HEAD):  # not as we write it: let the library look at it
+        # Expiry is checked by the caller, on the injected clock; PyJWT would look at the machine's.
+        options: Options = {"verify_exp": False, "verify_iat": False, "require": ["sub", "role", "ref", "exp"]}
+        return msgspec.convert(jwt.decode(token, secret, algorithms=[_ALGORITHM], options=options), _Claims)
+    # The whole of HS256: a tenth of what the library takes, and each user's first request pays for it.
+    mac = hmac.digest(secret.encode(), signed.encode(), "sha256")
+    if not hmac.compare_digest(urlsafe_b64encode(mac).rstrip(b"="), signature.encode()):
+        raise jwt.InvalidSignatureError
+    return _decoder.decode(urlsafe_b64decode(signed[len(_HEAD) :] + "=="))

@@ -8,6 +8,7 @@ its own unit, so that an order and its coupon are committed or rolled back toget
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -16,14 +17,17 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from o2o_domain import coupons as rules
 from o2o_domain.coupons import Claimed, Coupon, CouponState, Eligible, Ineligible
 from o2o_domain.refusal import Refused
+from o2o_platform.coupons.decide import Redemption, free_ordinal, redemption
 from o2o_platform.coupons.tables import coupon_claims, coupons
+from o2o_platform.kit.cache import TOPIC as FACTS
+from o2o_platform.kit.outbox import publish
 
 UNKNOWN = Refused("unknown_coupon", "there is no coupon of this code")
 
 # Built once: naming a coupon is part of placing an order, which the peak lives on.
 _BY_CODE = select(coupons).where(coupons.c.code == bindparam("code"))
 _OF_USER = (
-    select(coupon_claims.c.id, coupon_claims.c.state, coupon_claims.c.hold_fen)
+    select(coupon_claims.c.id, coupon_claims.c.state, coupon_claims.c.hold_fen, coupon_claims.c.nth)
     .where(
         coupon_claims.c.code == bindparam("code"),
         coupon_claims.c.user_id == bindparam("user_id"),
@@ -59,11 +63,14 @@ _COUNT_REDEEMED = (
         redeemed_fen=coupons.c.redeemed_fen + bindparam("spent_fen"),
     )
 )
+_REDEEMED_ON = select(coupon_claims.c.hold_fen).where(
+    coupon_claims.c.order_id == bindparam("the_order"), coupon_claims.c.state == CouponState.REDEEMED.value
+)
 _RETURN_CLAIM = (
     update(coupon_claims)
     .where(coupon_claims.c.order_id == bindparam("the_order"), coupon_claims.c.state == CouponState.REDEEMED.value)
-    .values(state=CouponState.RETURNED.value, returned_at=bindparam("now"))
-    .returning(coupon_claims.c.code, coupon_claims.c.hold_fen)
+    .values(state=CouponState.RETURNED.value, nth=None, returned_at=bindparam("now"))
+    .returning(coupon_claims.c.code, coupon_claims.c.user_id, coupon_claims.c.hold_fen)
 )
 _COUNT_RETURNED = (
     update(coupons)
@@ -94,11 +101,22 @@ def _value(row: Row[Any]) -> Coupon:
     )
 
 
-def _of_user(conn: Connection, code: str, user_id: int) -> tuple[Sequence[Row[int, str, int]], int]:
-    """The user's open claims (oldest first) and the number of redeemed ones."""
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """A user's claims of one coupon that were not given back."""
+
+    held: Sequence[Row[int, str, int, int | None]]
+    """The open ones, oldest first."""
+    used: int
+    """How many are redeemed."""
+    free: int
+    """The ordinal of the next one."""
+
+
+def _of_user(conn: Connection, code: str, user_id: int) -> _Standing:
     rows = conn.execute(_OF_USER, {"code": code, "user_id": user_id}).all()
     held = [row for row in rows if row.state == CouponState.CLAIMED]
-    return held, len(rows) - len(held)
+    return _Standing(held, len(rows) - len(held), free_ordinal([row.nth for row in rows]))
 
 
 def create(conn: Connection, new: Sequence[Coupon], *, now: float) -> Refused | None:
@@ -129,12 +147,12 @@ def claim(conn: Connection, *, code: str, user_id: int, now: float) -> Claimed |
     if loaded is None:
         return UNKNOWN
     coupon, committed_fen = loaded
-    held, used = _of_user(conn, code, user_id)
-    decision = _hold(conn, coupon, committed_fen, len(held) + used)
+    own = _of_user(conn, code, user_id)
+    decision = _hold(conn, coupon, committed_fen, len(own.held) + own.used)
     if isinstance(decision, Claimed):
-        state = CouponState.CLAIMED.value
-        row = {"code": code, "user_id": user_id, "state": state, "hold_fen": decision.hold_fen, "claimed_at": now}
-        conn.execute(_NEW_CLAIM, row)
+        row = {"code": code, "user_id": user_id, "state": CouponState.CLAIMED.value, "nth": own.free}
+        conn.execute(_NEW_CLAIM, {**row, "hold_fen": decision.hold_fen, "claimed_at": now})
+        publish(conn, FACTS, "claims", now, code=code, user_id=user_id)
     return decision
 
 
@@ -154,7 +172,7 @@ def eligibility(
     loaded = _load(conn, code)
     if loaded is None:
         return UNKNOWN
-    _, used = _of_user(conn, code, user_id)
+    used = _of_user(conn, code, user_id).used
     return rules.eligible(loaded[0], items_fen=items_fen, segment=segment or "", used_by_user=used)
 
 
@@ -170,25 +188,29 @@ def claim_and_redeem(
     if loaded is None:
         return UNKNOWN
     coupon, committed_fen = loaded
-    held, used = _of_user(conn, code, user_id)
-    verdict = rules.eligible(coupon, items_fen=items_fen, segment=segment or "", used_by_user=used)
-    if isinstance(verdict, Ineligible):
-        return verdict
-    claimed = Claimed(held[0].hold_fen) if held else _hold(conn, coupon, committed_fen, used)
-    if isinstance(claimed, Refused):
-        return claimed
-    spent = rules.redeem(claimed.hold_fen, verdict.discount_fen)
-    if isinstance(spent, Refused):
+    own = _of_user(conn, code, user_id)
+    spent = redemption(
+        coupon, committed_fen=committed_fen, held=own.held, used=own.used, segment=segment, items_fen=items_fen
+    )
+    if not isinstance(spent, Redemption):
         return spent
-    if held:
-        change = {"claim_id": held[0].id, "spent_fen": spent.spent_fen, "the_order": order_id, "now": now}
+    if spent.claim_id is None and conn.execute(_HOLD, {"the_code": code, "hold_fen": spent.hold_fen}).rowcount != 1:
+        return Refused("budget_exhausted", code)
+    if spent.claim_id is not None:
+        change = {"claim_id": spent.claim_id, "spent_fen": spent.spent_fen, "the_order": order_id, "now": now}
         conn.execute(_REDEEM_CLAIM, change)
     else:
-        row = {"code": code, "user_id": user_id, "state": CouponState.REDEEMED.value, "hold_fen": spent.spent_fen}
-        conn.execute(_NEW_CLAIM, {**row, "order_id": order_id, "claimed_at": now, "redeemed_at": now})
+        row = {"code": code, "user_id": user_id, "state": CouponState.REDEEMED.value, "nth": own.free}
+        row |= {"hold_fen": spent.spent_fen, "order_id": order_id, "claimed_at": now, "redeemed_at": now}
+        conn.execute(_NEW_CLAIM, row)
     count = {"the_code": code, "freed_fen": spent.freed_fen, "spent_fen": spent.spent_fen}
     conn.execute(_COUNT_REDEEMED, count)
-    return verdict
+    return spent.verdict
+
+
+def redeemed_on(conn: Connection, order_id: int) -> int:
+    """The discount, fen, of the coupon that is redeemed on an order; 0 if none is."""
+    return int(conn.execute(_REDEEMED_ON, {"the_order": order_id}).scalar() or 0)
 
 
 def give_back(conn: Connection, order_id: int, now: float) -> bool:
@@ -199,6 +221,7 @@ def give_back(conn: Connection, order_id: int, now: float) -> bool:
     row = conn.execute(_RETURN_CLAIM, {"the_order": order_id, "now": now}).one_or_none()
     if row is None:
         return False
+    publish(conn, FACTS, "claims", now, code=row.code, user_id=row.user_id)
     conn.execute(_COUNT_RETURNED, {"the_code": row.code, "spent_fen": row.hold_fen})
     return True
 

@@ -7,24 +7,24 @@ stand, `returned` those given back.
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, Float, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import CheckConstraint, Column, Float, ForeignKey, Index, String, Table, Text, UniqueConstraint
 
-from o2o_platform.kit.tables import metadata
+from o2o_platform.kit.tables import Int, metadata
 
 coupons = Table(
     "coupons",
     metadata,
     Column("code", String(32), primary_key=True),
-    Column("threshold_fen", Integer, nullable=False),
-    Column("off_fen", Integer, nullable=False),
-    Column("budget_fen", Integer, nullable=False),
-    Column("per_user", Integer, nullable=False),
+    Column("threshold_fen", Int, nullable=False),
+    Column("off_fen", Int, nullable=False),
+    Column("budget_fen", Int, nullable=False),
+    Column("per_user", Int, nullable=False),
     Column("segments", Text, nullable=False),  # JSON list; empty: every segment
-    Column("committed_fen", Integer, nullable=False, default=0),
-    Column("claimed", Integer, nullable=False, default=0),
-    Column("redeemed", Integer, nullable=False, default=0),
-    Column("returned", Integer, nullable=False, default=0),
-    Column("redeemed_fen", Integer, nullable=False, default=0),
+    Column("committed_fen", Int, nullable=False, default=0),
+    Column("claimed", Int, nullable=False, default=0),
+    Column("redeemed", Int, nullable=False, default=0),
+    Column("returned", Int, nullable=False, default=0),
+    Column("redeemed_fen", Int, nullable=False, default=0),
     Column("created_at", Float, nullable=False),  # unix seconds
     CheckConstraint("committed_fen >= 0 AND committed_fen <= budget_fen", name="coupon_budget"),
 )
@@ -32,14 +32,17 @@ coupons = Table(
 coupon_claims = Table(
     "coupon_claims",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Int, primary_key=True),
     Column("code", String(32), ForeignKey("coupons.code"), nullable=False),
-    Column("user_id", Integer, nullable=False),
+    Column("user_id", Int, nullable=False),
     Column("state", String(16), nullable=False),  # claimed | redeemed | returned
-    Column("hold_fen", Integer, nullable=False),  # of the budget, by this claim
-    Column("order_id", Integer, unique=True),  # the order it is redeemed on
+    Column("hold_fen", Int, nullable=False),  # of the budget, by this claim
+    Column("nth", Int),  # 1..per_user: the user's so-manieth standing claim; null once returned
+    Column("order_id", Int, unique=True),  # the order it is redeemed on
     Column("claimed_at", Float, nullable=False),
     Column("redeemed_at", Float),
     Column("returned_at", Float),
+    # Two claims that were decided on the same facts cannot both stand: the guard of the limit per user.
+    UniqueConstraint("code", "user_id", "nth", name="coupon_claims_nth"),
     Index("coupon_claims_of_user", "code", "user_id"),
 )

@@ -7,7 +7,6 @@ Refusals leave as errors, because a unit that was refused has nothing to keep.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
@@ -19,12 +18,13 @@ from o2o_domain.refusal import Refused
 from o2o_platform.accounts.tokens import CurrentUser
 from o2o_platform.deals.tables import deals
 from o2o_platform.errors import Conflict, NotFound, Unprocessable, refusal
+from o2o_platform.kit.context import Context
 from o2o_platform.merchants import repository as merchants
 from o2o_platform.merchants.near import near
 from o2o_platform.orders import repository as orders
-from o2o_platform.orders.place import answer
+from o2o_platform.orders.place import Placed, answer, request
 from o2o_platform.payments import repository as payments
-from o2o_platform.settings import Settings
+from o2o_platform.reservation import balance
 
 MAX_MERCHANTS = 10_000
 """Merchants looked at for deals near a place: more than any radius allowed holds in a city."""
@@ -100,27 +100,22 @@ def near_me(
     return found[:limit]
 
 
-@dataclass(frozen=True, slots=True)
-class Bought:
-    """The answer to a purchase; `again`: the key was known, the purchase is the one made then."""
-
-    answer: dict[str, Any]
-    again: bool
-
-
 def buy(
-    conn: Connection, settings: Settings, user: CurrentUser, key: str, deal_id: int, qty: int, now: float
-) -> Bought:
+    conn: Connection, ctx: Context, user: CurrentUser, key: str, deal_id: int, qty: int, pay_with: str, now: float
+) -> Placed:
     """An order of kind `deal` that waits for its payment; the pieces are held until it is paid or closed.
 
-    Raises NotFound, Conflict (`sold_out`, `ended`) or Unprocessable (`bad_qty`, a key that stands for something else).
+    Paid from the balance, it is paid here and now: the wallet is the one branch that is reserved (W10), and always in
+    this unit. Raises NotFound, Conflict (`sold_out`, `ended`, `insufficient_balance`) or Unprocessable (`bad_qty`, a
+    key that stands for something else).
     """
-    mark = f"deal:{deal_id}:{qty}"
+    mark = f"deal:{deal_id}:{qty}" + (":balance" if pay_with == "balance" else "")
     known = orders.find_by_ref(conn, user.id, key)
     if known is not None:
         if known.fingerprint != mark:
             raise Unprocessable("idempotency_key_reused", f"the key {key} stands for another order")
-        return Bought(answer(settings, known, payments.of_order(conn, known.id).id), again=True)
+        payment = payments.of_order(conn, known.id)
+        return Placed(answer(ctx.settings, known, payment.id, method=payment.method), again=True)
     row = find(conn, deal_id)
     decision = rules.buy(value(row), sold=row.sold, qty=qty, now=now)
     if isinstance(decision, Refused):
@@ -128,8 +123,12 @@ def buy(
     if conn.execute(_SELL, {"deal": deal_id, "qty": qty}).rowcount != 1:
         raise Conflict("sold_out", str(deal_id))
     quote = decision.quote
-    order_id = orders.insert_order(
+    order_id = orders.next_id(conn)
+    if pay_with == "balance":
+        balance.try_(conn, order_id, user.id, quote.total_fen, now)
+    orders.insert_order(
         conn,
+        id=order_id,
         kind="deal",
         ref=key,
         fingerprint=mark,
@@ -144,18 +143,15 @@ def buy(
         discount_fen=quote.discount_fen,
         delivery_fee_fen=quote.delivery_fee_fen,
         total_fen=quote.total_fen,
-        commission_share=settings.commission_share,
+        commission_share=ctx.settings.commission_share,
         note="",
-        pay_deadline=now + settings.payment_deadline_s,
+        pay_deadline=now + ctx.settings.payment_deadline_s,
         accepted=now,
         paid_fen=0,
         refunded_fen=0,
         stars=0,
     )
-    payment_id = payments.request_payment(conn, order_id, quote.total_fen, now)
-    order = orders.find(conn, order_id)
-    orders.tell(conn, order, "placed", now, state=order.state)
-    return Bought(answer(settings, order, payment_id), again=False)
+    return request(conn, ctx, order_id, pay_with, now)
 
 
 def qty_of(conn: Connection, order: Row[Any]) -> int:

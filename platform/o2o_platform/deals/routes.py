@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Header, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -45,9 +45,10 @@ class DealBody(_Body):
 
 
 class BuyBody(_Body):
-    """How many pieces; may be left out."""
+    """How many pieces, and what pays for them; may be left out."""
 
     qty: int = 1
+    pay_with: Literal["provider", "balance"] = "provider"
 
 
 class RedeemBody(_Body):
@@ -58,7 +59,7 @@ class RedeemBody(_Body):
 
 def register(app: FastAPI, ctx: Context) -> None:
     """Add the routes, the deal's part in payment and closing, and the export of vouchers."""
-    ctx.paid["deal"] = vouchers.issue
+    ctx.paid["deal"] = vouchers.paid
     ctx.closed["deal"] = repository.give_back
     ctx.exports["vouchers"] = vouchers.export
 
@@ -105,8 +106,10 @@ def register(app: FastAPI, ctx: Context) -> None:
         deal_id: int, key: Key, body: BuyBody | None = None, user: CurrentUser = require(Permission.PLACE_ORDER)
     ) -> Response:
         """Buy pieces of a deal; the answer is that of POST /orders, and paying issues the voucher."""
-        now, qty = ctx.clock.now(), (body or BuyBody()).qty
-        bought = await ctx.db.write(lambda conn: repository.buy(conn, ctx.settings, user, key, deal_id, qty, now))
+        now, wanted = ctx.clock.now(), body or BuyBody()
+        bought = await ctx.db.write(
+            lambda conn: repository.buy(conn, ctx, user, key, deal_id, wanted.qty, wanted.pay_with, now)
+        )
         answer = reply(bought.answer, 201)
         if bought.again:
             answer.headers["Idempotent-Replayed"] = "true"

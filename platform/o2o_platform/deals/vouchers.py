@@ -25,6 +25,7 @@ from o2o_platform.merchants import repository as merchants
 from o2o_platform.orders import repository as orders
 from o2o_platform.orders.tables import orders as order_table
 from o2o_platform.payments import settle
+from o2o_platform.reservation import coordinator
 
 _DIGITS = 12
 _BY_CODE = select(vouchers).where(vouchers.c.code == bindparam("code"))
@@ -84,8 +85,14 @@ def may_see(conn: Connection, user: CurrentUser, row: Row[Any]) -> None:
         raise NotFound("no_such_voucher", "there is no voucher of this code")
 
 
+def paid(conn: Connection, order: Row[Any], now: float) -> None:
+    """The deal is paid: what is held of a wallet is spent, and the voucher issued (hook `ctx.paid`)."""
+    coordinator.confirm(conn, order.id, now)
+    issue(conn, order, now)
+
+
 def issue(conn: Connection, order: Row[Any], now: float) -> None:
-    """The deal is paid: its voucher (hook `ctx.paid`). The code goes to its buyer only, not into the event."""
+    """The deal is paid: its voucher. The code goes to its buyer only, not into the event."""
     deal = repository.find(conn, order.deal_id)
     code = _fresh_code(conn)
     conn.execute(

@@ -25,6 +25,8 @@ from o2o_platform.settings import Settings
 
 TOPIC = "riders"
 FIRST_RING_M = 500.0
+ALONE = "riders"
+"""Units that seek, move or free riders read one another's riders: they take turns (`Database.write(alone=)`)."""
 
 _FREE = Prepared(
     select(riders.c.id, riders.c.lat, riders.c.lng, riders.c.speed_kmh, riders.c.orders).where(

@@ -41,7 +41,10 @@ def register(app: FastAPI, ctx: Context) -> None:
         """Start working; the answer names the order, if one was waiting."""
         now = ctx.clock.now()
         order_id = await ctx.db.write(
-            lambda conn: dispatch.online(conn, ctx.settings, user.id, user.ref, body.lat, body.lng, body.speed_kmh, now)
+            lambda conn: dispatch.online(
+                conn, ctx.settings, user.id, user.ref, body.lat, body.lng, body.speed_kmh, now
+            ),
+            alone=dispatch.ALONE,
         )
         return reply({"rider_id": user.id, "online": True, "order_id": order_id})
 
@@ -49,7 +52,7 @@ def register(app: FastAPI, ctx: Context) -> None:
     async def offline(user: CurrentUser = require(Permission.RIDE)) -> Response:
         """Take no more orders; the one in hand is still to be finished."""
         now = ctx.clock.now()
-        order_id = await ctx.db.write(lambda conn: dispatch.offline(conn, user.id, now))
+        order_id = await ctx.db.write(lambda conn: dispatch.offline(conn, user.id, now), alone=dispatch.ALONE)
         return reply({"rider_id": user.id, "online": False, "order_id": order_id})
 
 
@@ -75,5 +78,6 @@ async def give_up(ctx: Context) -> int:
 
     count = 0
     for order_id in await ctx.db.read(due):
-        count += await ctx.db.write(partial(lifecycle.no_rider, ctx=ctx, order_id=order_id, now=now))
+        unit = partial(lifecycle.no_rider, ctx=ctx, order_id=order_id, now=now)
+        count += await ctx.db.write(unit, alone=dispatch.ALONE)
     return count

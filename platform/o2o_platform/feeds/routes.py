@@ -22,7 +22,7 @@ from o2o_platform.accounts.dependencies import current_user
 from o2o_platform.accounts.tokens import CurrentUser
 from o2o_platform.errors import Forbidden, Unprocessable
 from o2o_platform.kit.context import Context
-from o2o_platform.kit.outbox import Event
+from o2o_platform.kit.outbox import Event, Position
 from o2o_platform.merchants.tables import merchants
 
 PING_S = 15.0
@@ -35,7 +35,7 @@ Sees = Callable[[dict[str, Any]], bool]
 def register(app: FastAPI, ctx: Context) -> None:
     """Add the routes."""
 
-    def respond(request: Request, after: int | None, topics: Sequence[str], sees: Sees) -> Response:
+    def respond(request: Request, after: str | None, topics: Sequence[str], sees: Sees) -> Response:
         cursor = _cursor(request, after, ctx.stream.last_id)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         lines = _lines(ctx, topics, cursor, sees)
@@ -44,7 +44,7 @@ def register(app: FastAPI, ctx: Context) -> None:
     @app.get("/feed/orders", tags=["feeds"])
     async def orders(
         request: Request,
-        after: int | None = Query(default=None, ge=0),
+        after: str | None = Query(default=None, max_length=48),
         user: CurrentUser = Depends(current_user),
     ) -> Response:
         """Events of orders and their tickets: all for staff, else those of one's own orders or shops."""
@@ -53,7 +53,7 @@ def register(app: FastAPI, ctx: Context) -> None:
     @app.get("/feed/riders", tags=["feeds"])
     async def riders(
         request: Request,
-        after: int | None = Query(default=None, ge=0),
+        after: str | None = Query(default=None, max_length=48),
         user: CurrentUser = Depends(current_user),
     ) -> Response:
         """Assignments and withdrawals: all for staff, one's own for a rider."""
@@ -84,16 +84,17 @@ async def _order_filter(ctx: Context, user: CurrentUser) -> Sees:
     return lambda payload: payload.get("user_id") == user.id
 
 
-def _cursor(request: Request, after: int | None, newest: int) -> int:
-    text = request.headers.get("last-event-id")
+def _cursor(request: Request, after: str | None, newest: Position) -> Position:
+    text = request.headers.get("last-event-id", after)
     if text is None:
-        return newest if after is None else after
-    if not text.isdecimal():
-        raise Unprocessable("last_event_id", "Last-Event-ID must be a number")
-    return int(text)
+        return newest
+    try:
+        return Position.parse(text)
+    except ValueError:
+        raise Unprocessable("last_event_id", "Last-Event-ID (or ?after=) must be the id of an event") from None
 
 
-async def _lines(ctx: Context, topics: Sequence[str], cursor: int, sees: Sees) -> AsyncIterator[bytes]:
+async def _lines(ctx: Context, topics: Sequence[str], cursor: Position, sees: Sees) -> AsyncIterator[bytes]:
     yield b": feed\n\n"  # headers reach the client before the first event
     queue: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=1000)
 
@@ -126,4 +127,4 @@ async def _lines(ctx: Context, topics: Sequence[str], cursor: int, sees: Sees) -
 def encode(event: Event) -> bytes:
     """One event as the client reads it."""
     data = msgspec.json.encode({"event": event.name, "topic": event.topic, "at": event.at, **event.payload})
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.id, event.name.encode(), data)
+    return b"id: %s\nevent: %s\ndata: %s\n\n" % (str(event.id).encode(), event.name.encode(), data)

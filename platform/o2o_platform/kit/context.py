@@ -5,6 +5,8 @@ hangs a function here at `register`:
 - `paid[kind]`, `closed[kind]`: called by payments within the paying / closing unit, so that a vertical ("order",
   "deal") can do its part (voucher, stock) in the same transaction;
 - `exports[table]`: rows of a run table as plain dicts, for /admin/export;
+- `assess`: awaited before an order is placed, for what stands in `orders.risk`; it may refuse the order;
+- `queues[topic, name]`: the work queue that gets such an event too, by its payload (scaled; see `redis_stream`);
 - `on_start`: awaited before the platform is ready, for recovery.
 """
 
@@ -21,6 +23,10 @@ from starlette.requests import Request
 from o2o_platform.kit.background import Background
 from o2o_platform.kit.clock import Clock
 from o2o_platform.kit.database import Database
+from o2o_platform.kit.duties import Duty
+from o2o_platform.kit.meters import Meters
+from o2o_platform.kit.redis_stream import RedisStream
+from o2o_platform.kit.relay import Relay
 from o2o_platform.kit.stream import Stream
 from o2o_platform.settings import Settings
 
@@ -31,6 +37,8 @@ OrderRow = Any
 """A row of the table `orders` (SQLAlchemy Row: attributes are columns)."""
 OrderHook = Callable[[Connection, OrderRow, float], None]
 """fn(conn, order row as it was before the step, now)."""
+Assess = Callable[[Any, str, Any], Awaitable[str | None]]
+"""fn(user, idempotency key, OrderBody) -> the verdict on the order. Raises Forbidden if it is not to be taken."""
 
 
 @dataclass(slots=True)
@@ -43,9 +51,17 @@ class Context:
     stream: Stream
     background: Background
     hot: HotLane
+    duties: frozenset[Duty]
+    redis: RedisStream | None = None
+    """Where the streams are; None when embedded."""
+    relay: Relay | None = None
+    meters: Meters = field(default_factory=Meters)
+    """What /metrics shows; features hang up readers: `ctx.meters.read(...)`."""
     paid: dict[str, OrderHook] = field(default_factory=dict)
     closed: dict[str, OrderHook] = field(default_factory=dict)
     exports: dict[str, Callable[[Connection], Iterable[dict[str, Any]]]] = field(default_factory=dict)
+    assess: Assess | None = None
+    queues: dict[tuple[str, str], Callable[[str], str]] = field(default_factory=dict)
     on_start: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 

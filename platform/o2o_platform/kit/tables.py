@@ -6,10 +6,13 @@ from `Base` (same metadata). `kit` itself owns only the outbox. Queries live in 
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Float, Integer, MetaData, String, Table, Text
 from sqlalchemy.orm import DeclarativeBase
 
 metadata = MetaData()
+
+Int = BigInteger().with_variant(Integer, "sqlite")
+"""Whole numbers have 64 bits on both databases (SQLite numbers its rows only in an INTEGER)."""
 
 
 class Base(DeclarativeBase):
@@ -21,9 +24,12 @@ class Base(DeclarativeBase):
 outbox = Table(
     "outbox",
     metadata,
-    Column("id", Integer, primary_key=True),  # the stream's cursor: gapless, in order of commit
+    Column("id", Int, primary_key=True),  # on SQLite the stream's cursor: gapless, in order of commit
+    # On PostgreSQL an xid8, the transaction that inserted it (see the migration): (xid, id) below the oldest open
+    # transaction is an order that nothing is inserted into afterwards. On SQLite 0: there is one writer.
+    Column("xid", Int, nullable=False, server_default="0"),
     Column("at", Float, nullable=False),  # unix seconds
-    Column("topic", String(32), nullable=False, index=True),  # orders | tickets | riders | leads ...
+    Column("topic", String(32), nullable=False),  # orders | tickets | riders | leads ...
     Column("name", String(32), nullable=False),  # what happened: paid, accepted, assigned ...
     Column("payload", Text, nullable=False),  # JSON object
 )

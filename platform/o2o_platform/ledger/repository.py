@@ -8,11 +8,11 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, insert, select
 
 from o2o_platform.errors import PlatformError
+from o2o_platform.kit import ids
 from o2o_platform.kit.prepared import Prepared
-from o2o_platform.ledger.tables import ledger
+from o2o_platform.ledger.tables import TXN_SEQUENCE, ledger
 
 _INSERT = Prepared(insert(ledger))
-_LAST_TXN = Prepared(select(ledger.c.txn_id).order_by(ledger.c.id.desc()).limit(1))
 _OF_ORDER = select(ledger).order_by(ledger.c.id)
 
 
@@ -31,7 +31,7 @@ def post(conn: Connection, postings: Iterable[_Posting], *, order_id: int | None
     lines = [(p.account, p.amount_fen) for p in postings if p.amount_fen != 0]
     if sum(amount for _, amount in lines) != 0:
         raise PlatformError("ledger_unbalanced", f"{reason} of order {order_id}: {lines}")
-    txn_id = int(_LAST_TXN.scalar(conn) or 0) + 1
+    txn_id = ids.next_number(conn, ledger.c.txn_id, TXN_SEQUENCE)
     if lines:
         _INSERT.many(
             conn,

@@ -1,6 +1,6 @@
 """Reading and writing merchants, dishes and stock.
 
-Decides that stock changes only here: `take` guards each level by a conditional UPDATE, `give_back` returns pieces, and
+Decides that stock changes only here: `take` guards each level by a conditional UPDATE, `put_back` returns pieces, and
 both keep the counters that the audit adds up. Whether an order may have the pieces is `o2o_domain.stock`.
 """
 
@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
-from o2o_domain.pricing import Line
 from o2o_platform.accounts.tokens import CurrentUser
 from o2o_platform.errors import Conflict, Forbidden, NotFound
 from o2o_platform.kit.prepared import Prepared, Record
+from o2o_platform.kit.sql import least
 from o2o_platform.merchants.tables import dishes, merchants
 
 _BY_ID = Prepared(select(merchants).where(merchants.c.id == bindparam("id")))
@@ -28,10 +28,10 @@ _TAKE = Prepared(
     .values(
         level=dishes.c.level - bindparam("qty"),
         reserved=dishes.c.reserved + bindparam("qty"),
-        min_level=func.min(dishes.c.min_level, dishes.c.level - bindparam("qty")),
+        min_level=least(dishes.c.min_level, dishes.c.level - bindparam("qty")),
     )
 )
-_GIVE_BACK = Prepared(
+_PUT_BACK = Prepared(
     update(dishes)
     .where(dishes.c.id == bindparam("dish"))
     .values(level=dishes.c.level + bindparam("qty"), returned=dishes.c.returned + bindparam("qty"))
@@ -77,7 +77,7 @@ def must_own(conn: Connection, user: CurrentUser, merchant_id: int) -> None:
 
 def add_merchant(conn: Connection, values: Mapping[str, Any]) -> int:
     """Insert a merchant; returns its id."""
-    return int(conn.execute(insert(merchants).inline(), dict(values)).lastrowid)
+    return int(conn.execute(insert(merchants).returning(merchants.c.id), dict(values)).scalar_one())
 
 
 def add_dishes(conn: Connection, merchant_id: int, items: Iterable[Mapping[str, Any]]) -> list[int]:
@@ -97,7 +97,7 @@ def add_dishes(conn: Connection, merchant_id: int, items: Iterable[Mapping[str, 
             "level": stock,
             "min_level": stock,
         }
-        ids.append(int(conn.execute(insert(dishes).inline(), values).lastrowid))
+        ids.append(int(conn.execute(insert(dishes).returning(dishes.c.id), values).scalar_one()))
     return ids
 
 
@@ -131,10 +131,10 @@ def take(conn: Connection, pieces: Mapping[int, int]) -> None:
             raise Conflict("sold_out", f"dish {dish}")
 
 
-def give_back(conn: Connection, lines: Sequence[Line]) -> None:
-    """Return an order's pieces to the shelf."""
-    for line in lines:
-        _GIVE_BACK.run(conn, dish=line.dish_id, qty=line.qty)
+def put_back(conn: Connection, pieces: Mapping[int, int]) -> None:
+    """Return pieces per dish id to the shelf."""
+    for dish, qty in pieces.items():
+        _PUT_BACK.run(conn, dish=dish, qty=qty)
 
 
 def change_dish(conn: Connection, merchant_id: int, dish_id: int, changes: Mapping[str, Any]) -> Record:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
 from pydantic import Field
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from o2o_domain.roles import Permission, allowed
 from o2o_platform.accounts.dependencies import require
 from o2o_platform.accounts.tokens import CurrentUser
 from o2o_platform.errors import Conflict
+from o2o_platform.kit.cache import TOPIC as FACTS
 from o2o_platform.kit.context import Context
+from o2o_platform.kit.outbox import publish
 from o2o_platform.kit.web import reply
 from o2o_platform.merchants import repository
 from o2o_platform.merchants.bodies import DishChange, Latitude, Longitude, MerchantBody, PrinterBody
 from o2o_platform.merchants.near import near
+from o2o_platform.merchants.views import dish_view, menu_view, merchant_view
 
 MAX_BULK = 20_000
 
@@ -56,18 +58,12 @@ def register(app: FastAPI, ctx: Context) -> None:
     ) -> Response:
         """Merchants within `radius_m` metres, nearest first."""
         found = await ctx.db.read(lambda conn: near(conn, lat, lng, radius_m, limit))
-        return reply({"merchants": [{**_view(row), "distance_m": round(metres, 1)} for row, metres in found]})
+        return reply({"merchants": [{**merchant_view(row), "distance_m": round(metres, 1)} for row, metres in found]})
 
     @app.get("/merchants/{merchant_id}/menu", tags=["merchants"])
     async def menu(merchant_id: int) -> Response:
         """Dishes that can be ordered; what is off the shelf or sold out is not shown."""
-
-        def unit(conn: Connection) -> tuple[Row[Any], Sequence[Row[Any]]]:
-            return repository.find(conn, merchant_id), repository.menu(conn, merchant_id)
-
-        merchant, dishes = await ctx.db.read(unit)
-        shown = [_dish(dish) for dish in dishes if dish.on_shelf and dish.level > 0]
-        return reply({**_view(merchant), "dishes": shown})
+        return reply(await ctx.db.read(lambda conn: menu_view(conn, merchant_id)))
 
     @app.put("/merchants/{merchant_id}/printer", tags=["merchants"])
     async def printer(
@@ -91,7 +87,9 @@ def register(app: FastAPI, ctx: Context) -> None:
 
         def unit(conn: Connection) -> dict[str, Any]:
             _must_run(conn, user, merchant_id)
-            return _dish(repository.change_dish(conn, merchant_id, dish_id, body.model_dump()))
+            changed = repository.change_dish(conn, merchant_id, dish_id, body.model_dump())
+            publish(conn, FACTS, "menu", ctx.clock.now(), merchant_id=merchant_id)
+            return dish_view(changed)
 
         return reply(await ctx.db.write(unit))
 
@@ -117,26 +115,3 @@ def _add(conn: Connection, body: MerchantBody) -> dict[str, Any]:
     ids = repository.add_dishes(conn, merchant_id, [dish.model_dump() for dish in body.dishes])
     dishes = [{"ref": dish.ref, "id": dish_id} for dish, dish_id in zip(body.dishes, ids, strict=True)]
     return {"ref": body.ref, "id": merchant_id, "dishes": dishes}
-
-
-def _view(row: Row[Any]) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "ref": row.ref,
-        "name": row.name,
-        "lat": row.lat,
-        "lng": row.lng,
-        "open_min": row.open_min,
-        "close_min": row.close_min,
-    }
-
-
-def _dish(row: Row[Any]) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "ref": row.ref,
-        "name": row.name,
-        "price_fen": row.price_fen,
-        "stock": row.level,
-        "on_shelf": bool(row.on_shelf),
-    }

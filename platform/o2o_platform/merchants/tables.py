@@ -7,40 +7,40 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Float, ForeignKey, Integer, String, Table, UniqueConstraint
+from sqlalchemy import Boolean, CheckConstraint, Column, Float, ForeignKey, String, Table, UniqueConstraint
 
-from o2o_platform.kit.tables import metadata
+from o2o_platform.kit.tables import Int, metadata
 
 merchants = Table(
     "merchants",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Int, primary_key=True),
     Column("ref", String(64), nullable=False, unique=True),
     Column("name", String(128), nullable=False),
     Column("lat", Float, nullable=False),
     Column("lng", Float, nullable=False, index=True),
-    Column("open_min", Integer, nullable=False),  # minutes of the city's day
-    Column("close_min", Integer, nullable=False),
+    Column("open_min", Int, nullable=False),  # minutes of the city's day
+    Column("close_min", Int, nullable=False),
     Column("owner_ref", String(64), index=True),  # accounts.ref
     Column("printer_host", String(255)),
-    Column("printer_port", Integer),
-    Column("printer_cols", Integer, nullable=False, default=48),  # 48: 80 mm paper, 32: 58 mm
+    Column("printer_port", Int),
+    Column("printer_cols", Int, nullable=False, default=48),  # 48: 80 mm paper, 32: 58 mm
 )
 
 dishes = Table(
     "dishes",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Int, primary_key=True),
     Column("ref", String(64), nullable=False),
-    Column("merchant_id", Integer, ForeignKey("merchants.id"), nullable=False, index=True),
+    Column("merchant_id", Int, ForeignKey("merchants.id"), nullable=False, index=True),
     Column("name", String(128), nullable=False),
-    Column("price_fen", Integer, nullable=False),
+    Column("price_fen", Int, nullable=False),
     Column("on_shelf", Boolean, nullable=False, default=True),
-    Column("initial", Integer, nullable=False),
-    Column("reserved", Integer, nullable=False, default=0),  # pieces ever taken by orders
-    Column("returned", Integer, nullable=False, default=0),  # pieces given back
-    Column("level", Integer, nullable=False),
-    Column("min_level", Integer, nullable=False),
+    Column("initial", Int, nullable=False),
+    Column("reserved", Int, nullable=False, default=0),  # pieces ever taken by orders
+    Column("returned", Int, nullable=False, default=0),  # pieces given back
+    Column("level", Int, nullable=False),
+    Column("min_level", Int, nullable=False),
     UniqueConstraint("merchant_id", "ref"),
     CheckConstraint("level >= 0", name="stock_never_negative"),
 )

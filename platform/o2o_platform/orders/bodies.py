@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -34,6 +34,7 @@ class OrderBody(Struct, frozen=True, forbid_unknown_fields=True):
     drop: Drop
     coupon_code: Annotated[str, Meta(max_length=32)] | None = None
     note: Text = ""
+    pay_with: Literal["provider", "balance"] = "provider"
 
 
 class PositionBody(Struct, frozen=True, forbid_unknown_fields=True):

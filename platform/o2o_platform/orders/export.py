@@ -17,7 +17,7 @@ from o2o_platform.printing.tables import tickets
 _COLUMNS = (
     "kind", "order_no", "user_id", "user_ref", "segment", "merchant_id", "deal_id", "rider_id", "state", "reason",
     "items_fen", "discount_fen", "delivery_fee_fen", "total_fen", "paid_fen", "refunded_fen", "coupon_code",
-    "coupon_refused", "accepted", "paid", "committed", "published", "cooking", "ready", "assigned", "picked_up",
+    "coupon_refused", "risk", "accepted", "paid", "committed", "published", "cooking", "ready", "assigned", "picked_up",
     "delivered", "closed", "promised", "drop_lat", "drop_lng", "stars",
 )  # fmt: skip
 _TICKET_MARKS = ("claimed", "rendered", "delivered_to_printer", "printed")

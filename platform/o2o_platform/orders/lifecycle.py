@@ -24,6 +24,8 @@ from o2o_platform.merchants import repository as merchants
 from o2o_platform.orders import repository
 from o2o_platform.orders.bodies import PositionBody
 from o2o_platform.payments import settle
+from o2o_platform.printing.repository import enqueue
+from o2o_platform.reservation import asked, coordinator
 
 
 def _takeout(conn: Connection, order_id: int) -> Record:
@@ -113,9 +115,18 @@ def no_rider(conn: Connection, ctx: Context, order_id: int, now: float) -> bool:
     return True
 
 
+def paid(conn: Connection, order: Record, now: float) -> None:
+    """What a takeout order does when it is paid: what it holds is its own, and its ticket is queued."""
+    coordinator.confirm(conn, order.id, now)
+    enqueue(conn, order, now)
+
+
 def give_back(conn: Connection, order: Record, now: float) -> None:
-    """Stock and coupon of a takeout order that came to nothing."""
-    merchants.give_back(conn, repository.lines_of(order))
+    """Stock and coupon (and what is held of the wallet) of a takeout order that came to nothing."""
+    if order.paid is None:
+        coordinator.cancel(conn, order.id, now)
+        return
+    merchants.put_back(conn, asked.of(conn, order.id).pieces)
     if order.coupon_code is not None:
         coupons.give_back(conn, order.id, now)
 

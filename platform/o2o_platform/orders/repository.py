@@ -11,15 +11,17 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from o2o_domain.orders import OrderEvent, OrderState, step
 from o2o_domain.pricing import Line, Quote
 from o2o_domain.refusal import Refused
 from o2o_platform.errors import Conflict, NotFound
+from o2o_platform.kit import ids
 from o2o_platform.kit.outbox import publish
 from o2o_platform.kit.prepared import Prepared, Record
 from o2o_platform.orders.tables import orders
+from o2o_platform.reservation import records
 
 TOPIC = "orders"
 
@@ -32,7 +34,6 @@ _OF_MERCHANT = Prepared(
     .order_by(orders.c.id)
     .limit(bindparam("limit"))
 )
-_LAST = Prepared(select(func.max(orders.c.id)))
 
 
 def order_no(order_id: int) -> str:
@@ -41,8 +42,9 @@ def order_no(order_id: int) -> str:
 
 
 def next_id(conn: Connection) -> int:
-    """The id that the next order will have: there is one writer, and it is asking."""
-    return int(_LAST.scalar(conn) or 0) + 1
+    """The id that the next order will have; one that is being reserved branch by branch has its id already."""
+    order_id = ids.next_id(conn, orders)
+    return order_id if conn.dialect.name == "postgresql" else max(order_id, records.last(conn) + 1)
 
 
 def insert_order(conn: Connection, **columns: Any) -> int:
@@ -106,7 +108,12 @@ def write(conn: Connection, order: Record, **columns: Any) -> None:
 
 def tell(conn: Connection, order: Record, name: str, at: float, **more: Any) -> None:
     """Publish an event of an order; readers find out from the payload whether it concerns them."""
-    payload = {
+    publish(conn, TOPIC, name, at, **story(order, **more))
+
+
+def story(order: Record, **more: Any) -> dict[str, Any]:
+    """What every event of an order says."""
+    return {
         "order_id": order.id,
         "order_ref": order.ref,
         "kind": order.kind,
@@ -117,7 +124,6 @@ def tell(conn: Connection, order: Record, name: str, at: float, **more: Any) -> 
         "rider_id": order.rider_id,
         **more,
     }
-    publish(conn, TOPIC, name, at, **payload)
 
 
 def lines_of(order: Record) -> tuple[Line, ...]:

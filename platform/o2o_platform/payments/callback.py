@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from o2o_domain.payments import Apply, Ignore, PaymentEvent, PaymentState, on_callback
 from o2o_domain.refusal import Refused
-from o2o_platform.errors import Conflict
+from o2o_platform.errors import refusal
 from o2o_platform.kit.context import Context
 from o2o_platform.orders import repository as orders
 from o2o_platform.payments import repository, settle
@@ -32,16 +32,17 @@ CALLBACK = msgspec.json.Decoder(Callback)
 
 
 def take(conn: Connection, ctx: Context, told: Callback, now: float) -> str:
-    """Apply a callback whose signature holds; returns what became of it: paid, refused, paid_late or ignored.
+    """Apply a callback whose signature holds; returns what became of it: paid, refused, paid_late, disputed or ignored.
 
-    Raises Conflict if the amount is not what was asked for: nothing is applied, the provider's people must look.
+    Another amount than was asked for is not taken on this word alone: the payment is disputed until the provider's
+    statement says what was taken (`reconcile`).
     """
     payment = repository.find(conn, told.payment_id)
     verdict = on_callback(
         PaymentState(payment.state), amount_due=payment.amount_fen, amount=told.amount_fen, ok=told.outcome == "ok"
     )
     if isinstance(verdict, Refused):
-        raise Conflict(verdict.code, verdict.detail)
+        raise refusal(verdict)
     if isinstance(verdict, Ignore):
         return "ignored"
     assert isinstance(verdict, Apply)
@@ -49,6 +50,9 @@ def take(conn: Connection, ctx: Context, told: Callback, now: float) -> str:
     if verdict.event is PaymentEvent.REFUSE:
         settle.refuse(conn, ctx, order, payment, now)
         return "refused"
+    if verdict.event is PaymentEvent.DISPUTE:
+        settle.dispute(conn, ctx, order, payment, now)
+        return "disputed"
     if verdict.then_refund:
         settle.pay_late(conn, order, payment, told.confirmed, now)
         return "paid_late"

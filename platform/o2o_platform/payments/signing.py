@@ -1,12 +1,11 @@
 """Signatures between platform and provider: HMAC-SHA256 with a shared secret.
 
 A pay link carries payment, amount and signature, so that POST /orders calls nobody: the provider believes the link. A
-callback carries the signature of its raw body in `X-Signature`.
+callback, a request for a refund and a page of the statement carry the signature of their raw body in `X-Signature`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 
 HEADER = "X-Signature"
@@ -14,12 +13,12 @@ HEADER = "X-Signature"
 
 def sign(secret: str, message: bytes) -> str:
     """Hex HMAC-SHA256 of `message`."""
-    return hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
+    return hmac.digest(secret.encode(), message, "sha256").hex()  # in C: a tenth of hmac.new
 
 
 def holds(secret: str, message: bytes, signature: str) -> bool:
     """Whether `signature` is that of `message` (compared in constant time)."""
-    return hmac.compare_digest(sign(secret, message), signature)
+    return hmac.compare_digest(sign(secret, message).encode(), signature.encode())
 
 
 def pay_url(provider_url: str, secret: str, payment_id: int, amount_fen: int) -> str:

@@ -1,8 +1,13 @@
 """One printer: its queue, its connection and its attempts, in one task of its own.
 
-Decides the order of an attempt: read, connect, ask for trouble, claim (committed), render, send, wait for the answer,
-write the result. As every printer has its own task and connection, a dead one delays nobody else (A14). The order of a
-printer's queue is kept: a ticket that is to be tried again stays at its head (`o2o_domain.tickets`).
+Decides the order of an attempt: connect, ask for trouble, claim (committed), render, send, wait for the answer, write
+the result. As every printer has its own task and connection, a dead one delays nobody else (A14). The order of a
+printer's queue is that of its tickets' ids: a ticket that is to be tried again stays at its head
+(`o2o_domain.tickets`). One ticket is under way at a time: a second could not be put out any sooner, and after a broken
+connection nobody could say which of two is on paper.
+
+The queue holds `AHEAD` tickets in memory; what goes beyond stays in the table, from where whoever feeds the printer
+brings it again (`missed_at`).
 """
 
 from __future__ import annotations
@@ -10,45 +15,37 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from bisect import insort
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection
-
-from o2o_domain.ticket_layout import TicketOrder, mask_phone
 from o2o_domain.tickets import PrintOutcome, TicketState
+from o2o_platform.errors import Conflict, NotFound, Unavailable
+from o2o_platform.kit import logs
 from o2o_platform.kit.clock import wait_for
 from o2o_platform.kit.context import Context
-from o2o_platform.kit.prepared import Record
-from o2o_platform.orders.repository import lines_of
-from o2o_platform.printing import repository, units
-from o2o_platform.printing.drivers.tcp9100 import PrinterConnection
+from o2o_platform.printing.book import Address, Book, Waiting
+from o2o_platform.printing.drivers.tcp9100 import PrinterConnection, within
+from o2o_platform.printing.job import Job, ticket_of
 from o2o_platform.printing.render import render
 
 log = logging.getLogger("o2o.platform.printing")
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A ticket in a printer's queue."""
-
-    ticket_id: int
-    committed: float
-    published: float
-
-
 class Printer:
     """The printer of one merchant. `run` it in a task; `put` tickets from the same loop."""
 
-    def __init__(self, ctx: Context, merchant_id: int, spawn: Callable[[Any], None]) -> None:
+    def __init__(
+        self, ctx: Context, book: Book, merchant_id: int, spawn: Callable[[Any], None], ahead: int | None = None
+    ) -> None:
         self._ctx = ctx
+        self._book = book
         self._merchant_id = merchant_id
         self._spawn = spawn  # keeps a task for a coroutine that nobody awaits
-        self._queue: deque[Waiting] = deque()
+        self._ahead = ahead
+        self._lines = logs.RequestLines(ctx.settings.log_sample)
+        self._queue: list[Waiting] = []
         self._not_before = 0.0  # when the head of the queue may be tried
         self._known: set[int] = set()
         self._wake = asyncio.Event()
@@ -56,20 +53,49 @@ class Printer:
         self._at_rest.set()
         self._closing = False
         self._connection: PrinterConnection | None = None
-        self._address: tuple[str, int] | None = None
+        self._address: Address | None = None
+        self._used = 0.0
+        self.missed_at: float | None = None
+        """When a ticket of this printer was last left in the table; None: all of them are here."""
+        self.in_hand: int | None = None
+        """The ticket that is being tried."""
 
-    def put(self, ticket: Waiting) -> None:
-        """Queue a ticket; one that is queued or in hand already is left as it is."""
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def put(self, ticket: Waiting) -> bool:
+        """Queue a ticket, in order; one that is here already is left as it is. False if there is no room for it."""
         if ticket.ticket_id in self._known:
-            return
+            return True
+        if self._ahead is not None and len(self._queue) >= self._ahead:
+            return False
         self._known.add(ticket.ticket_id)
-        self._queue.append(ticket)
+        queue = self._queue
+        if not queue or queue[-1].ticket_id < ticket.ticket_id:
+            queue.append(ticket)
+        else:  # found later than its followers; what is under way stays at the head
+            insort(queue, ticket, lo=0 if self.in_hand is None else 1)
         self._wake.set()
+        return True
+
+    def forget(self) -> None:
+        """Drop what waits; it is somebody else's now."""
+        del self._queue[0 if self.in_hand is None else 1 :]
+        self._known = {ticket.ticket_id for ticket in self._queue}
 
     async def finish(self) -> None:
         """Begin no further attempt, and return when the one under way has ended."""
         self._closing = True
+        self._wake.set()
         await self._at_rest.wait()
+
+    async def tidy(self, now: float) -> None:
+        """Hang up if nothing was printed for a while: a printer takes one connection at a time, others wait."""
+        connection = self._connection
+        if connection is None or self._queue or connection.owes or self.in_hand is not None:
+            return
+        if now - self._used >= self._ctx.settings.print_idle_s:
+            await self._hang_up()
 
     async def run(self) -> None:
         """Print what is put, until `finish`."""
@@ -79,108 +105,138 @@ class Printer:
                 if self._closing:
                     return
                 self._at_rest.clear()
+                self.in_hand = ticket.ticket_id
                 try:
                     again = await self._attempt(ticket)
-                except Exception:
-                    log.exception("merchant %s: ticket %s", self._merchant_id, ticket.ticket_id)
-                    again = self._ctx.clock.now() + self._ctx.settings.print_backoff_s
+                except Exception as error:
+                    again = self._after_error(ticket, error)
                 finally:
+                    self.in_hand = None
                     self._at_rest.set()
                 self._not_before = again or 0.0
                 if again is None:
-                    self._queue.popleft()
+                    self._queue.pop(0)
                     self._known.discard(ticket.ticket_id)
         finally:
             await self._hang_up()
 
+    def _after_error(self, ticket: Waiting, error: Exception) -> float | None:
+        if isinstance(error, Conflict | NotFound):  # somebody else has settled it
+            log.info("merchant %s: ticket %s: %s", self._merchant_id, ticket.ticket_id, error)
+            return None
+        log.error("merchant %s: ticket %s: %r", self._merchant_id, ticket.ticket_id, error, exc_info=error)
+        return self._ctx.clock.now() + self._ctx.settings.print_backoff_s
+
     async def _head(self) -> Waiting:
-        """The first ticket in the queue, once it may be tried."""
-        clock, idle_s = self._ctx.clock, self._ctx.settings.print_idle_s
+        """The first ticket in the queue, once it may be tried; any, when closing."""
+        clock = self._ctx.clock
         while True:
-            pause = idle_s
-            if self._queue:
-                pause = self._not_before - clock.now()
-                if pause <= 0:
-                    return self._queue[0]
+            if self._closing:
+                return Waiting(0, 0.0, 0.0)
             self._wake.clear()
-            if not self._queue and self._connection is None:
+            if not self._queue:
                 await self._wake.wait()
                 continue
-            try:
+            pause = self._not_before - clock.now()
+            if pause <= 0:
+                return self._queue[0]
+            with contextlib.suppress(TimeoutError):
                 await wait_for(clock, self._wake.wait(), pause)
-            except TimeoutError:
-                if not self._queue and self._connection is not None and not self._connection.owes:
-                    await self._hang_up()
 
     async def _attempt(self, waiting: Waiting) -> float | None:
         """One attempt; returns when to try again, None if the ticket is settled or out of our hands."""
-        ctx, ticket_id = self._ctx, waiting.ticket_id
-        db, clock, policy = ctx.db, ctx.clock, ctx.settings.print_policy
-        job = await db.read(lambda conn: repository.job(conn, ticket_id), quick=True)
-        if job.state != TicketState.QUEUED:
-            return None  # e.g. its deadline has passed in the queue
-        if job.printer_host is None:
-            await db.write(lambda conn: units.fail(self._seen(conn, waiting), ticket_id, "no_printer", clock.now()))
-            return None
-        outcome = await self._connect(job.printer_host, job.printer_port)
-        connection = self._connection
-        if outcome is not None or connection is None:
-            cause = outcome or PrintOutcome.REFUSED
-            now = clock.now()
-            return await db.write(lambda conn: units.not_sent(self._seen(conn, waiting), policy, ticket_id, cause, now))
-        claim = partial(
-            units.claim,
-            ticket_id=ticket_id,
-            committed=waiting.committed,
-            published=waiting.published,
-            now=clock.now(),
-        )
-        if not await db.write(claim):
-            return None
+        book = self._book
+        if self._connection is None or not self._connection.alive or self._address is None:
+            job = await book.job(waiting.ticket_id)
+            if job.state != TicketState.QUEUED:
+                return None  # e.g. its deadline has passed in the queue
+            if job.printer is None:
+                await book.fail(waiting, "no_printer")
+                return None
+            trouble = await self._connect(job.printer)
+        else:
+            trouble = await self._trouble(self._connection)
+        if trouble is not None:
+            return await book.not_sent(waiting, trouble)
+        connection, address = self._connection, self._address
+        if connection is None or address is None:
+            return await book.not_sent(waiting, PrintOutcome.REFUSED)
+        claimed = await book.claim(waiting, address)
+        if claimed is None:
+            return await self._not_claimed(waiting)
+        await self._print(waiting, claimed, connection)
+        return None
+
+    async def _print(self, waiting: Waiting, job: Job, connection: PrinterConnection) -> None:
+        """Send a claimed ticket and write down how that went."""
+        book, settings, clock = self._book, self._ctx.settings, self._ctx.clock
+        ticket_id = job.ticket_id
         try:
-            data = render(ticket_of(job, ctx.settings.timezone_offset_s), job.printer_cols, self._link(job.order_id))
+            data = render(ticket_of(job, settings.timezone_offset_s), job.width, self._link(job.order_id))
         except Exception:  # nothing was sent; a ticket that cannot be drawn today cannot be drawn tomorrow
             log.exception("ticket %s cannot be rendered", ticket_id)
-            await db.write(lambda conn: units.fail(conn, ticket_id, "not_printable", clock.now()))
-            return None
+            await book.fail(waiting, "not_printable")
+            return
         rendered, delivered, code = clock.now(), None, "silent"
         try:
             done = await connection.send(ticket_id, data)
             delivered = clock.now()
-            await wait_for(clock, done, policy.ack_timeout_s)  # gives the future up on a time-out
+            await within(clock, done, settings.print_ack_timeout_s)  # gives the future up on a time-out
         except TimeoutError:
             code = await self._why_silent(connection)
         except OSError:
             code = "connection_lost"
             await self._hang_up()
         else:
-            at, sent = clock.now(), delivered
-            await db.write(lambda conn: units.printed(conn, ticket_id, rendered, sent, at))
+            self._used = clock.now()
+            await self._insist(partial(book.printed, job, rendered, delivered, self._used))
+            if self._lines.wanted(200):
+                self._tell(job, "printed", self._used - rendered)
+            return
+        await self._insist(partial(book.silent, ticket_id, code, rendered, delivered))
+        self._tell(job, code, clock.now() - rendered)
+
+    def _tell(self, job: Job, outcome: str, took_s: float) -> None:
+        """The attempt's line."""
+        merchant, ms = self._merchant_id, round(took_s * 1000, 1)
+        logs.line("print", ticket_id=job.ticket_id, order_id=job.order_id, merchant_id=merchant, outcome=outcome, ms=ms)
+
+    async def _insist(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Write down what has happened, however long the database is away: it will not happen again."""
+        while True:
+            try:
+                await write()
+            except Unavailable as error:
+                log.warning("merchant %s: a result cannot be written yet: %s", self._merchant_id, error)
+                await self._ctx.clock.sleep(self._ctx.settings.print_backoff_s)
+            else:
+                return
+
+    async def _not_claimed(self, waiting: Waiting) -> float | None:
+        job = await self._book.job(waiting.ticket_id)
+        if job.state != TicketState.QUEUED:
             return None
-        at, sent_at = clock.now(), delivered
-        await db.write(lambda conn: units.silent(conn, policy, ticket_id, code, rendered, sent_at, at))
-        return None
+        now = self._ctx.clock.now()
+        if job.printer == self._address:
+            return now + self._ctx.settings.print_backoff_s  # not ours to claim: whoever feeds us will notice
+        await self._hang_up()  # the printer has moved
+        return now
 
-    @staticmethod
-    def _seen(conn: Connection, waiting: Waiting) -> Connection:
-        """Write the order's marks down along with whatever else is written first."""
-        units.seen(conn, waiting.ticket_id, waiting.committed, waiting.published)
-        return conn
-
-    async def _connect(self, host: str, port: int) -> PrintOutcome | None:
+    async def _connect(self, printer: Address) -> PrintOutcome | None:
         """Have a connection to a printer that is able to print; else say what is in the way."""
         settings = self._ctx.settings
-        if self._connection is not None and (not self._connection.alive or self._address != (host, port)):
-            await self._hang_up()
-        if self._connection is None:
-            try:
-                self._connection = await PrinterConnection.open(
-                    host, port, self._ctx.clock, settings.print_connect_timeout_s, self._late
-                )
-            except OSError:
-                return PrintOutcome.REFUSED
-            self._address = (host, port)
-        trouble = await self._connection.trouble(settings.print_status_timeout_s)
+        await self._hang_up()
+        try:
+            connection = await PrinterConnection.open(
+                *printer, self._ctx.clock, settings.print_connect_timeout_s, self._late
+            )
+        except OSError:
+            return PrintOutcome.REFUSED
+        self._connection, self._address, self._used = connection, printer, self._ctx.clock.now()
+        return await self._trouble(connection)
+
+    async def _trouble(self, connection: PrinterConnection) -> PrintOutcome | None:
+        trouble = await connection.trouble(self._ctx.settings.print_status_timeout_s)
         if trouble is PrintOutcome.BROKEN_BEFORE_SEND:
             await self._hang_up()
         return trouble
@@ -190,8 +246,7 @@ class Printer:
         return "silent" if trouble in (None, PrintOutcome.BROKEN_BEFORE_SEND) else str(trouble)
 
     def _late(self, ticket_id: int) -> None:
-        now = self._ctx.clock.now()
-        self._spawn(self._ctx.db.write(lambda conn: units.late(conn, ticket_id, now)))
+        self._spawn(self._book.late(ticket_id))
 
     def _link(self, order_id: int) -> str:
         return f"{self._ctx.settings.public_url}/orders/{order_id}"
@@ -201,22 +256,3 @@ class Printer:
         if connection is not None:
             with contextlib.suppress(OSError):
                 await connection.close()
-
-
-def ticket_of(job: Record, timezone_offset_s: int) -> TicketOrder:
-    """What is printed, from a row of `repository.job`."""
-    placed = datetime.fromtimestamp(job.accepted + timezone_offset_s, UTC)
-    return TicketOrder(
-        order_no=job.order_no,
-        merchant_name=job.merchant_name,
-        lines=lines_of(job),
-        items_fen=job.items_fen,
-        discount_fen=job.discount_fen,
-        delivery_fee_fen=job.delivery_fee_fen,
-        total_fen=job.total_fen,
-        note=job.note or "",
-        phone_masked=mask_phone(job.phone) if job.phone else "",
-        address=job.address or "",
-        placed_at_text=f"{placed:%m-%d %H:%M:%S}",
-        copy_no=job.copy_no,
-    )

@@ -10,17 +10,19 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, literal_column, or_, select, update
 
 from o2o_domain.orders import OrderState
 from o2o_domain.refusal import Refused
-from o2o_domain.tickets import UNSENT, TicketEvent, TicketState, step
+from o2o_domain.tickets import LADDER, UNSENT, TicketEvent, TicketState, step
 from o2o_platform.errors import Conflict, NotFound
 from o2o_platform.kit.outbox import publish
 from o2o_platform.kit.prepared import Prepared, Record
 from o2o_platform.merchants.tables import merchants
 from o2o_platform.orders.tables import orders
-from o2o_platform.printing.tables import tickets
+from o2o_platform.printing.job import Job
+from o2o_platform.printing.slots import SLOTS
+from o2o_platform.printing.tables import dispatch_slots, tickets
 
 TOPIC = "tickets"
 OPEN = (TicketState.QUEUED.value, TicketState.OFFERED.value, TicketState.CLAIMED.value)
@@ -28,16 +30,17 @@ OPEN = (TicketState.QUEUED.value, TicketState.OFFERED.value, TicketState.CLAIMED
 _INSERT = Prepared(insert(tickets))
 _BY_ID = Prepared(select(tickets).where(tickets.c.id == bindparam("id")))
 _WHOSE = Prepared(select(orders.c.ref, orders.c.user_id).where(orders.c.id == bindparam("id")))
+_JOB_COLUMNS = (
+    *(tickets.c[name] for name in ("id", "order_id")),
+    orders.c.ref,
+    orders.c.user_id,
+    *(tickets.c[name] for name in ("merchant_id", "copy_no", "state")),
+    *(orders.c[name] for name in ("order_no", "lines", "items_fen", "discount_fen", "delivery_fee_fen", "total_fen")),
+    *(orders.c[name] for name in ("note", "phone", "address", "accepted")),
+    *(merchants.c[name] for name in ("name", "printer_host", "printer_port", "printer_cols")),
+)
 _JOB = Prepared(
-    select(
-        tickets,
-        *(orders.c[name] for name in ("order_no", "ref", "lines", "items_fen", "discount_fen", "delivery_fee_fen")),
-        *(orders.c[name] for name in ("total_fen", "note", "phone", "address", "accepted", "user_id", "user_ref")),
-        merchants.c.name.label("merchant_name"),
-        merchants.c.printer_host,
-        merchants.c.printer_port,
-        merchants.c.printer_cols,
-    )
+    select(*_JOB_COLUMNS)
     .join(orders, orders.c.id == tickets.c.order_id)
     .join(merchants, merchants.c.id == tickets.c.merchant_id)
     .where(tickets.c.id == bindparam("id"))
@@ -52,9 +55,37 @@ _LATE = (
         or_(
             tickets.c.state.in_([state.value for state in UNSENT]),
             # A merchant who has accepted knows of the order, and is not called about it.
-            and_(tickets.c.copy_no == 1, orders.c.state == OrderState.PAID.value),
+            and_(
+                tickets.c.copy_no == 1,
+                orders.c.state == OrderState.PAID.value,
+                or_(tickets.c.escalation.is_(None), tickets.c.escalation != LADDER[-1].value),
+            ),
         ),
     )
+    .order_by(tickets.c.id)
+)
+_WAITING = Prepared(
+    select(tickets.c.id, tickets.c.merchant_id, tickets.c.queued)
+    .where(
+        tickets.c.state == literal_column("'queued'"),
+        tickets.c.id > bindparam("after"),
+        tickets.c.queued <= bindparam("before"),
+        (tickets.c.merchant_id % SLOTS).in_(
+            select(dispatch_slots.c.slot).where(dispatch_slots.c.owner == bindparam("me"))
+        ),
+    )
+    .order_by(tickets.c.id)
+    .limit(bindparam("limit"))
+)
+_IN_HAND = Prepared(
+    select(tickets.c.id, tickets.c.merchant_id, tickets.c.claimed_by)
+    .where(
+        tickets.c.state == literal_column("'claimed'"),
+        (tickets.c.merchant_id % SLOTS).in_(
+            select(dispatch_slots.c.slot).where(dispatch_slots.c.owner == bindparam("me"))
+        ),
+    )
+    .order_by(tickets.c.id)
 )
 _MARK = Prepared(
     update(orders)
@@ -91,11 +122,20 @@ def _add(conn: Connection, order: Record, copy_no: int, now: float) -> int:
         "queued": now,
     }
     ticket_id = _INSERT.add(conn, **values)
-    publish(
-        conn, TOPIC, "queued", now, ticket_id=ticket_id, order_id=order.id, order_ref=order.ref,
-        merchant_id=order.merchant_id, user_id=order.user_id, copy_no=copy_no,
-    )  # fmt: skip
+    publish(conn, TOPIC, "queued", now, **queued_story(ticket_id, order, copy_no))
     return ticket_id
+
+
+def queued_story(ticket_id: int, order: Record, copy_no: int) -> dict[str, Any]:
+    """What the event of a new ticket says."""
+    return {
+        "ticket_id": ticket_id,
+        "order_id": order.id,
+        "order_ref": order.ref,
+        "merchant_id": order.merchant_id,
+        "user_id": order.user_id,
+        "copy_no": copy_no,
+    }
 
 
 def find(conn: Connection, ticket_id: int) -> Record:
@@ -106,14 +146,28 @@ def find(conn: Connection, ticket_id: int) -> Record:
     return row
 
 
-def job(conn: Connection, ticket_id: int) -> Record:
-    """The ticket with all that is printed on it and where its printer is."""
-    return _JOB.first(conn, id=ticket_id)
+def job(conn: Connection, ticket_id: int) -> Job:
+    """The ticket with all that is printed on it and where its printer is. Raises NotFound."""
+    row = _JOB.first(conn, id=ticket_id)
+    if row is None:
+        raise NotFound("no_such_ticket", f"ticket {ticket_id}")
+    return Job._make(row)
 
 
 def unfinished(conn: Connection) -> list[Record]:
     """Tickets that a dispatcher had, or should have had, in hand; oldest first."""
     return list(conn.execute(_OPEN))
+
+
+def waiting(conn: Connection, me: int, *, after: int, before: float, limit: int) -> list[Record]:
+    """Tickets (id, merchant_id, queued) still queued, in the slots of dispatcher `me`, by id above `after`, queued
+    before `before`."""
+    return _WAITING.all(conn, me=me, after=after, before=before, limit=limit)
+
+
+def in_hand(conn: Connection, me: int) -> list[Record]:
+    """Tickets (id, merchant_id, claimed_by) that are claimed, in the slots of dispatcher `me`."""
+    return _IN_HAND.all(conn, me=me)
 
 
 def late(conn: Connection, before: float) -> list[Record]:

@@ -12,23 +12,26 @@ from o2o_domain.roles import Permission
 from o2o_platform.accounts.dependencies import require
 from o2o_platform.accounts.tokens import CurrentUser
 from o2o_platform.kit.context import Context
+from o2o_platform.kit.duties import Duty
 from o2o_platform.kit.web import reply
 from o2o_platform.merchants import repository as merchants
 from o2o_platform.orders.views import sees_all
 from o2o_platform.printing import repository
-from o2o_platform.printing.dispatcher import Dispatcher
+from o2o_platform.printing.consumer import SlotDispatcher
+from o2o_platform.printing.dispatcher import Dispatcher, Watch
+from o2o_platform.printing.slots import queue_of
 
 _FIELDS = ("order_id", "merchant_id", "copy_no", "state", "code", "attempts", "queued", "printed", "escalation")
 
 
 def register(app: FastAPI, ctx: Context) -> None:
     """Add the routes, the export of tickets, recovery and the dispatcher's tasks."""
-    dispatcher = Dispatcher(ctx)
     ctx.exports["tickets"] = repository.rows
-    ctx.on_start.append(dispatcher.recover)
-    ctx.background.add("print", dispatcher.run)
-    ctx.background.add("print-watch", dispatcher.watch)
-    ctx.background.on_close(dispatcher.close)
+    ctx.background.add("print-watch", Watch(ctx).run)
+    if ctx.redis is not None:
+        ctx.queues[repository.TOPIC, "queued"] = queue_of
+    if Duty.DISPATCH in ctx.duties:
+        _dispatch(ctx)
 
     def own(conn: Connection, user: CurrentUser, ticket_id: int) -> Any:
         ticket = repository.find(conn, ticket_id)
@@ -52,3 +55,23 @@ def register(app: FastAPI, ctx: Context) -> None:
             return repository.reprint(conn, ticket_id, now)
 
         return reply(await ctx.db.write(unit), 201)
+
+
+def _dispatch(ctx: Context) -> None:
+    """Print: alone when embedded, else as one of several."""
+    if ctx.redis is None:
+        alone = Dispatcher(ctx)
+        ctx.on_start.append(alone.recover)
+        ctx.background.add("print", alone.run, Duty.DISPATCH)
+        ctx.background.add("print-tidy", alone.printers.tidy, Duty.DISPATCH)
+        ctx.background.on_close(alone.close)
+        return
+    one = SlotDispatcher(ctx, ctx.redis)
+    ctx.background.add("print-slots", one.look, Duty.DISPATCH)
+    ctx.background.add("print", one.read, Duty.DISPATCH)
+    ctx.background.add("print-sweep", one.sweep, Duty.DISPATCH)
+    ctx.background.add("print-tidy", one.printers.tidy, Duty.DISPATCH)
+    ctx.background.on_close(one.close)
+    ctx.meters.read(
+        "dispatch", "What this dispatcher holds and has done, and how far behind it is.", lambda: one.figures
+    )

@@ -1,23 +1,28 @@
-"""The table of tickets: one first copy per paid order, made in the transaction that takes the payment (A14)."""
+"""Tables of printing (A14).
+
+`tickets`: one first copy per paid order, made in the transaction that takes the payment. `dispatch_slots`: which
+dispatcher has which share of the merchants (scaled only; see `slots`).
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, ForeignKey, Index, Integer, String, Table, UniqueConstraint
+from sqlalchemy import Column, Float, ForeignKey, Index, String, Table, UniqueConstraint
 
-from o2o_platform.kit.tables import metadata
+from o2o_platform.kit.tables import Int, metadata
 
 tickets = Table(
     "tickets",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("order_id", Integer, ForeignKey("orders.id"), nullable=False),
-    Column("merchant_id", Integer, nullable=False),
-    Column("copy_no", Integer, nullable=False),  # 1: first copy; 2..: reprint
+    Column("id", Int, primary_key=True),
+    Column("order_id", Int, ForeignKey("orders.id"), nullable=False),
+    Column("merchant_id", Int, nullable=False),
+    Column("copy_no", Int, nullable=False),  # 1: first copy; 2..: reprint
     Column("state", String(16), nullable=False),  # o2o_domain.tickets.TicketState
     Column("code", String(32)),
-    Column("attempts", Integer, nullable=False, default=0),
+    Column("attempts", Int, nullable=False, default=0),
     Column("queued", Float, nullable=False),
     Column("claimed", Float),
+    Column("claimed_by", Int),  # the dispatcher that had it in hand last (scaled only)
     Column("rendered", Float),
     Column("delivered_to_printer", Float),
     Column("printed", Float),
@@ -27,4 +32,13 @@ tickets = Table(
 )
 
 _OPEN = ("queued", "offered", "claimed", "failed", "unconfirmed")
-Index("tickets_open", tickets.c.id, sqlite_where=tickets.c.state.in_(_OPEN))
+Index(
+    "tickets_open", tickets.c.id, sqlite_where=tickets.c.state.in_(_OPEN), postgresql_where=tickets.c.state.in_(_OPEN)
+)
+
+dispatch_slots = Table(
+    "dispatch_slots",
+    metadata,
+    Column("slot", Int, primary_key=True, autoincrement=False),
+    Column("owner", Int),  # a dispatcher's number; null: free
+)

@@ -10,10 +10,14 @@ What follows a failure, and when whom to tell, is `o2o_domain.tickets`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection
 
 from o2o_domain.tickets import (
     LADDER,
+    TERMINAL,
+    Escalate,
     Escalation,
     GiveUp,
     PrintOutcome,
@@ -26,15 +30,20 @@ from o2o_domain.tickets import (
     at_deadline,
 )
 from o2o_platform.kit.prepared import Record
+from o2o_platform.notices import repository as notices
 from o2o_platform.printing import repository
 
 
-def claim(conn: Connection, ticket_id: int, committed: float, published: float, now: float) -> bool:
+def claim(
+    conn: Connection, ticket_id: int, committed: float, published: float, now: float, owner: int | None = None
+) -> bool:
     """Take a queued ticket in hand, for sending at once; False if somebody else has decided about it."""
     ticket = repository.find(conn, ticket_id)
     if ticket.state != TicketState.QUEUED:
         return False
-    repository.advance(conn, ticket, TicketEvent.CLAIM, now, claimed=now, attempts=ticket.attempts + 1)
+    repository.advance(
+        conn, ticket, TicketEvent.CLAIM, now, claimed=now, claimed_by=owner, attempts=ticket.attempts + 1
+    )
     repository.mark_order(conn, ticket.order_id, committed, published)
     return True
 
@@ -42,6 +51,9 @@ def claim(conn: Connection, ticket_id: int, committed: float, published: float, 
 def printed(conn: Connection, ticket_id: int, rendered: float, delivered: float, now: float) -> None:
     """The printer has acknowledged the ticket."""
     ticket = repository.find(conn, ticket_id)
+    if ticket.state != TicketState.CLAIMED:
+        late(conn, ticket_id, now)  # somebody took its dispatcher for dead
+        return
     repository.advance(
         conn, ticket, TicketEvent.PRINT, now, rendered=rendered, delivered_to_printer=delivered, printed=now, code=None
     )
@@ -59,6 +71,8 @@ def silent(
 ) -> None:
     """Bytes were sent and not acknowledged: unconfirmed, told to the merchant, never sent again by itself."""
     ticket = repository.find(conn, ticket_id)
+    if ticket.state != TicketState.CLAIMED:
+        return  # somebody else has said so already
     verdict = after_failure(
         policy, attempts=ticket.attempts, outcome=PrintOutcome.SILENT, queued_at=ticket.queued, now=now
     )
@@ -67,7 +81,7 @@ def silent(
         conn, ticket, TicketEvent.TIME_OUT, now, code=code, rendered=rendered, delivered_to_printer=delivered
     )
     repository.tell(conn, ticket, "unconfirmed", now, code=code)
-    _escalate(conn, ticket, verdict.escalate, now)
+    _escalate(conn, ticket, verdict.escalate, now, state=TicketState.UNCONFIRMED, code=code)
 
 
 def seen(conn: Connection, ticket_id: int, committed: float, published: float) -> None:
@@ -92,7 +106,9 @@ def not_sent(conn: Connection, policy: PrintPolicy, ticket_id: int, outcome: Pri
 
 def fail(conn: Connection, ticket_id: int, code: str, now: float) -> None:
     """Nothing of the ticket was sent and nothing will be, for a reason that no further attempt changes."""
-    give_up(conn, repository.find(conn, ticket_id), code, now)
+    ticket = repository.find(conn, ticket_id)
+    if ticket.state not in TERMINAL:
+        give_up(conn, ticket, code, now)
 
 
 def give_up(conn: Connection, ticket: Record, code: str, now: float, *, attempts: int | None = None) -> None:
@@ -100,7 +116,7 @@ def give_up(conn: Connection, ticket: Record, code: str, now: float, *, attempts
     columns = {} if attempts is None else {"attempts": attempts}
     repository.advance(conn, ticket, TicketEvent.FAIL, now, code=code, **columns)
     repository.tell(conn, ticket, "failed", now, code=code)
-    _escalate(conn, ticket, LADDER[0], now)
+    _escalate(conn, ticket, LADDER[0], now, state=TicketState.FAILED, code=code)
 
 
 def late(conn: Connection, ticket_id: int, now: float) -> bool:
@@ -124,24 +140,43 @@ def recover(conn: Connection, policy: PrintPolicy, now: float) -> list[tuple[int
     return waiting
 
 
-def watch(conn: Connection, policy: PrintPolicy, now: float) -> int:
-    """Fail what still waits at its deadline, and climb the ladder where it is due; returns how many were touched."""
-    touched = 0
+def orphaned(conn: Connection, policy: PrintPolicy, ticket_ids: Sequence[int], now: float) -> int:
+    """What nobody has in hand any more is unconfirmed: it may be on paper. Returns how many of these were claimed."""
+    found = 0
+    for ticket_id in ticket_ids:
+        if repository.find(conn, ticket_id).state == TicketState.CLAIMED:
+            silent(conn, policy, ticket_id, "restarted", None, None, now)
+            found += 1
+    return found
+
+
+def due(conn: Connection, policy: PrintPolicy, now: float) -> list[tuple[Record, GiveUp | Escalate]]:
+    """Tickets for which something is due now, with what it is."""
+    found = []
     for ticket in repository.late(conn, now - policy.deadline_s):
         level = Escalation(ticket.escalation) if ticket.escalation else None
-        due = at_deadline(policy, state=TicketState(ticket.state), queued_at=ticket.queued, level=level, now=now)
-        if due is None:
-            continue
-        if isinstance(due, GiveUp):
-            give_up(conn, ticket, due.code, now)
+        what = at_deadline(policy, state=TicketState(ticket.state), queued_at=ticket.queued, level=level, now=now)
+        if what is not None:
+            found.append((ticket, what))
+    return found
+
+
+def watch(conn: Connection, policy: PrintPolicy, now: float, limit: int) -> int:
+    """Fail what still waits at its deadline, and climb the ladder where it is due; returns how many were touched."""
+    some = due(conn, policy, now)[:limit]
+    for ticket, what in some:
+        if isinstance(what, GiveUp):
+            give_up(conn, ticket, what.code, now)
         else:
-            _escalate(conn, ticket, due.level, now)
-        touched += 1
-    return touched
+            _escalate(conn, ticket, what.level, now, state=TicketState(ticket.state), code=ticket.code)
+    return len(some)
 
 
-def _escalate(conn: Connection, ticket: Record, level: Escalation, now: float) -> None:
+def _escalate(
+    conn: Connection, ticket: Record, level: Escalation, now: float, *, state: TicketState, code: str | None
+) -> None:
     if ticket.escalation is not None and level is LADDER[0]:
         return  # already told
     repository.change(conn, ticket.id, escalation=level.value, escalated=now)
     repository.tell(conn, ticket, "escalated", now, level=level.value)
+    notices.write(conn, ticket, state=state, code=code, level=level.value, now=now)

@@ -66,7 +66,12 @@ def of_merchant(conn: Connection, merchant_id: int, limit: int) -> dict[str, Any
         .limit(limit)
     )
     found = [dict(row) for row in conn.execute(newest).mappings()]
-    return {"merchant_id": merchant_id, "count": count, "mean_stars": mean, "reviews": found}
+    return {
+        "merchant_id": merchant_id,
+        "count": count,
+        "mean_stars": None if mean is None else float(mean),
+        "reviews": found,
+    }
 
 
 def register(app: FastAPI, ctx: Context) -> None:

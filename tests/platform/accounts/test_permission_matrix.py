@@ -18,10 +18,12 @@ pytestmark = pytest.mark.anyio
 PUBLIC = {
     ("GET", "/healthz"),
     ("GET", "/readyz"),
+    ("GET", "/metrics"),
     ("POST", "/auth/token"),
     ("POST", "/auth/register"),
     ("GET", "/merchants"),
     ("GET", "/merchants/{merchant_id}/menu"),
+    ("GET", "/merchants/{merchant_id}/page"),
     ("GET", "/merchants/{merchant_id}/reviews"),
     ("GET", "/deals"),
     ("GET", "/deals/{deal_id}"),

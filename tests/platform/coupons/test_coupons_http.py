@@ -6,8 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from o2o_platform.coupons.repository import give_back
+from o2o_platform.coupons.tables import coupon_claims
 
 pytestmark = pytest.mark.anyio
 
@@ -150,3 +152,22 @@ async def test_a_coupon_is_not_changed_by_creating_it_again(world: Any) -> None:
 async def test_senseless_coupons_are_422(world: Any) -> None:
     for wrong in ({"code": "lower"}, {"off_fen": 0}, {"off_fen": -5}, {"budget_fen": -1}, {"per_user": 0}, {"hue": 1}):
         assert (await world.admin.post("/admin/coupons", [{**LUNCH, "code": "BAD", **wrong}])).status_code == 422, wrong
+
+
+async def test_standing_claims_have_the_smallest_free_ordinals(world: Any) -> None:
+    """The unique key (code, user, nth) guards the limit per user: a claim that is given back frees its ordinal."""
+    code, shop = await make(world, per_user=3, budget_fen=60_000), await world.shop()
+    user = await world.actor("consumer")
+
+    async def ordinals() -> list[int | None]:
+        query = select(coupon_claims.c.nth).where(coupon_claims.c.code == code).order_by(coupon_claims.c.id)
+        found: list[int | None] = await world.db(lambda conn: list(conn.execute(query).scalars()))
+        return found
+
+    placed = [(await world.place(user, shop, qty=2, coupon_code=code)).json() for _ in range(2)]
+    await user.post(f"/coupons/{code}/claim")
+    assert await ordinals() == [1, 2, 3]
+    await user.post(f"/orders/{placed[0]['order_id']}/cancel")
+    assert await ordinals() == [None, 2, 3]
+    assert (await user.post(f"/coupons/{code}/claim")).status_code == 201
+    assert await ordinals() == [None, 2, 3, 1]

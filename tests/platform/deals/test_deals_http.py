@@ -254,3 +254,26 @@ async def test_the_ledger_balances_over_redeemed_and_refunded(world: Any) -> Non
     clearing = sum(entry["amount_fen"] for entry in entries if entry["account"] == "provider_clearing")
     assert clearing == 9900
     assert [e["reason"] for e in entries if e["account"] == f"merchant_settled:{shop.id}"] == ["settled"]
+
+
+async def test_a_deal_paid_from_the_balance_is_issued_at_once_and_refunded_into_it(world: Any) -> None:
+    """W10: the wallet is the branch that a deal reserves."""
+    shop, user = await world.shop(), await world.actor("consumer")
+    offer = {"merchant_id": shop.id, "title": "双人餐", "price_fen": 6000, "list_fen": 9000, "stock": 5}
+    deal = (await shop.owner.post("/deals", {**offer, "valid_until": world.clock.now() + 1e6})).json()["deal_id"]
+    await world.admin.post("/admin/wallets:bulk", [{"user_id": user.id, "amount_fen": 7000, "key": f"d{user.id}"}])
+
+    async def buy(key: str) -> Any:
+        return await user.post(f"/deals/{deal}/buy", {"pay_with": "balance"}, headers={"Idempotency-Key": key})
+
+    bought, again, poor = await buy("a"), await buy("a"), await buy("b")
+    assert (bought.json()["state"], again.json()["order_id"]) == ("issued", bought.json()["order_id"])
+    assert (poor.status_code, poor.json()["error"]["code"]) == (409, "insufficient_balance")
+    order_id = bought.json()["order_id"]
+    fences = [row for row in await world.export("reservations") if row["order_id"] == order_id]
+    assert [(row["branch"], row["state"]) for row in fences] == [("balance", "confirmed")]
+    voucher = (await user.get(f"/orders/{order_id}/voucher")).json()["code"]
+    assert (await user.get("/wallet")).json()["balance_fen"] == 1000
+    assert (await user.post(f"/vouchers/{voucher}/refund")).status_code == 200
+    assert (await user.get("/wallet")).json() == {"user_id": user.id, "balance_fen": 7000, "held_fen": 0}
+    assert (await user.get(f"/deals/{deal}")).json()["left"] == 5

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from o2o_platform.kit.outbox import Position
+
 pytestmark = pytest.mark.anyio
 
 
@@ -46,7 +48,7 @@ class Feed:
         for block in self.text.split("\n\n"):
             lines = dict(line.split(": ", 1) for line in block.split("\n") if not line.startswith(":") and line)
             if "data" in lines:
-                found.append({"id": int(lines["id"]), **json.loads(lines["data"])})
+                found.append({"id": Position.parse(lines["id"]), **json.loads(lines["data"])})
         return found
 
     async def close(self) -> None:

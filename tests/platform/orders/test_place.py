@@ -73,6 +73,8 @@ async def test_all_dishes_of_an_order_or_none(world: Any) -> None:
         ({"merchant_id": 2**70}, 422, "invalid"),
         ({"items": [{"dish_id": 2**63, "qty": 1}]}, 422, "invalid"),
         ({"note": "长" * 256}, 422, "invalid"),
+        ({"note": "a\x00b"}, 422, "invalid"),
+        ({"note": "a\\\x00b"}, 422, "invalid"),  # after a backslash that is escaped itself
     ],
 )
 async def test_what_cannot_be_ordered(world: Any, fields: dict[str, Any], status: int, code: str) -> None:
@@ -80,6 +82,18 @@ async def test_what_cannot_be_ordered(world: Any, fields: dict[str, Any], status
     answer = await world.place(user, shop, **fields)
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
     assert await world.export("orders") == []
+
+
+async def test_a_text_about_nul_is_a_text(world: Any) -> None:
+    shop, user = await world.shop(), await world.actor("consumer")
+    assert (await world.place(user, shop, note="\\u0000")).status_code == 201
+
+
+async def test_nul_is_refused_wherever_a_body_is_read(world: Any) -> None:
+    """On the routes of pydantic as on the hot ones, in lists and names of fields."""
+    for body in ([{"ref": "a\x00", "role": "consumer"}], [{"ref": "a", "role": "consumer", "\x00": 1}]):
+        answer = await world.admin.post("/admin/accounts:bulk", body)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid")
 
 
 async def test_a_dish_off_the_shelf_and_one_of_another_shop(world: Any) -> None:

@@ -12,6 +12,7 @@ import pytest
 from o2o_platform.kit.clock import ManualClock
 from o2o_platform.payments.journal import Journal
 from o2o_platform.payments.sandbox import Provider, create_sandbox
+from o2o_platform.payments.sandbox.books import Books, Charge
 from o2o_platform.payments.signing import HEADER, pay_url, sign
 
 pytestmark = pytest.mark.anyio
@@ -79,12 +80,50 @@ async def test_books_and_untold_callbacks_outlive_the_process(
         await eventually(all_told)
         assert {entry["payment_id"]: entry["outcome"] for entry in platform.told} == {1: "ok", 2: "refused", 3: "ok"}
         async with httpx.AsyncClient(transport=httpx.ASGITransport(second)) as client:
-            body = msgspec.json.encode({"payment_id": 1, "amount_fen": 100})
-            for _ in range(2):  # asked twice is given back once
-                refund = await client.post("http://provider/refunds", content=body, headers={HEADER: sign("s", body)})
-                assert refund.json() == {"payment_id": 1, "refunded_fen": 100}
-            assert (await client.post("http://provider/refunds", content=body)).status_code == 403
-    third = Journal(path)
-    assert [entry["payment_id"] for entry in third.last.values()] == [1, 2, 3, 4]
-    assert third.last[1]["refunded_fen"] == 100
+
+            async def refund(number: str, fen: int) -> Any:
+                body = msgspec.json.encode({"refund_id": number, "payment_id": 1, "amount_fen": fen})
+                url = "http://provider/refunds"
+                assert (await client.post(url, content=body)).status_code == 403
+                return await client.post(url, content=body, headers={HEADER: sign("s", body)})
+
+            for number, fen, sum_fen in (("7", 60, 60), ("7", 60, 60), ("8", 40, 100), ("8", 40, 100)):
+                assert (await refund(number, fen)).json() == {"payment_id": 1, "refunded_fen": sum_fen}
+            assert (await refund("9", 1)).status_code == 422  # more than was taken
+            assert (await refund("8", 39)).status_code == 422  # the id stands for another amount
+    third = Books(Journal(path))
+    assert [charge.payment_id for charge in sorted(third.charges.values(), key=lambda c: c.payment_id)] == [1, 2, 3, 4]
+    assert (third.charges[1].refunded_fen, third.charges[1].refunds) == (100, {"7": 60, "8": 40})
     third.close()
+
+
+async def test_the_statement_is_pulled_in_pieces_and_shows_each_change_under_a_new_number(tmp_path: Path) -> None:
+    """G11: whoever goes on from his last number misses nothing, also across a kill."""
+    path = tmp_path / "provider.jsonl"
+
+    def charge(number: int) -> Charge:
+        return Charge(number, 100, "ok", 1.0, confirmed=1.0, taken_fen=100)
+
+    books = Books(Journal(path))
+    for number in range(1, 8):
+        books.open(charge(number), 1.0)
+    seen, after = [], 0
+    while True:
+        page = books.page(after, 3)
+        seen += [entry["payment_id"] for entry in page["charges"]]
+        after = page["next"]
+        if not page["more"]:
+            break
+    assert seen == [1, 2, 3, 4, 5, 6, 7]
+    assert books.refund(books.charges[2], "1", 30, 2.0)
+    assert not books.refund(books.charges[2], "2", 71, 2.0)
+    books.close()
+    again = Books(Journal(path))
+    again.open(charge(8), 3.0)
+    page = again.page(after, 10)
+    told = [(entry["payment_id"], entry["refunded_fen"], entry["changed"]) for entry in page["charges"]]
+    assert told == [(2, 30, 2.0), (8, 0, 3.0)]
+    assert again.page(page["next"], 10) == {"charges": [], "next": page["next"], "more": False}
+    whole = [entry["payment_id"] for entry in again.page(0, 100)["charges"]]
+    assert whole == [1, 3, 4, 5, 6, 7, 2, 8]
+    again.close()

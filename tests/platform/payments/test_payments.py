@@ -55,12 +55,20 @@ async def test_an_unsigned_or_wrongly_signed_callback_is_403(world: Any) -> None
     assert (await world.order_now(placed.json()["order_id"]))["state"] == "pending_payment"
 
 
-async def test_another_amount_is_never_applied(world: Any) -> None:
-    shop, user = await world.shop(), await world.actor("consumer")
+async def test_another_amount_pays_for_nothing(world: Any) -> None:
+    """G4: amount wrong: the order ends, the payment is disputed until the statement says what was taken."""
+    shop, user = await world.shop(("面", 1000, 1)), await world.actor("consumer")
     placed = await world.place(user, shop)
     answer = await callback(world, told(placed, amount_fen=1))
-    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "amount_mismatch")
+    assert (answer.status_code, answer.json()["result"]) == (200, "disputed")
+    order = await world.order_now(placed.json()["order_id"])
+    assert (order["state"], order["reason"], order["paid_fen"]) == ("payment_failed", "amount_mismatch", 0)
+    (payment,) = await world.export("payments")
+    assert (payment["state"], payment["taken_fen"], payment["disputed"]) == ("disputed", 0, world.clock.now())
     assert await world.export("ledger") == []
+    assert (await callback(world, told(placed, amount_fen=1))).json()["result"] == "ignored"
+    assert (await callback(world, told(placed))).json()["result"] == "paid_late"  # the right amount after all
+    assert (await world.place(user, shop)).status_code == 201  # the piece can be sold again
     assert (await callback(world, told(placed, payment_id=999))).status_code == 404
     assert (await callback(world, {"payment_id": "x"})).status_code == 422
 

@@ -254,3 +254,22 @@ async def test_many_tickets_of_many_printers_are_each_printed_once(
         assert len(one.tickets) == 6
         assert one.connections == 1
         await one.stop()
+
+
+async def test_a_printer_that_has_nothing_to_do_is_left_to_others(
+    world: Any, peer: Any, printer_at: Any, tickets: Any, eventually: Any
+) -> None:
+    """A printer takes one connection at a time: ours is closed after a while, and opened again."""
+    shop, user = await world.shop(printer=printer_at(peer)), await world.actor("consumer")
+    await world.paid(user, shop)
+    await eventually(lambda: state_is(tickets, "printed"))
+    assert peer.open == 1
+
+    async def closed() -> bool:
+        world.clock.advance(5.0)
+        return bool(peer.open == 0)
+
+    await eventually(closed)
+    await world.paid(user, shop)
+    await eventually(lambda: state_is(tickets, "printed", "printed"))
+    assert peer.connections == 2

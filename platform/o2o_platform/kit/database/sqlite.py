@@ -1,9 +1,9 @@
-"""The database: one writer with natural group commit, a few readers, synchronous units of work.
+"""SQLite: one writer with natural group commit, a few readers.
 
-Decides how a unit of work runs: `await db.write(fn)` calls `fn(conn)` inside a SAVEPOINT of the current transaction;
-whatever has queued up while the last transaction was being committed goes into the next one, which is committed
-(fsync) once for all of them. A caller hears of its result only after that commit. A unit that raises is rolled back
-to its savepoint and spoils nobody else's. `await db.read(fn)` runs on one consistent snapshot of what is committed.
+Decides how a unit of work runs: `write(fn)` calls `fn(conn)` inside a SAVEPOINT of the current transaction; whatever
+has queued up while the last transaction was being committed goes into the next one, which is committed (fsync) once
+for all of them. A caller hears of its result only after that commit. A unit that raises is rolled back to its
+savepoint and spoils nobody else's.
 
 Where it runs: units of well under a millisecond run on the event loop's thread, and only the commit (the wait for the
 disk) on the writer's. On a thread of its own every statement would give up the interpreter's lock and, with the loop
@@ -11,11 +11,7 @@ busy, wait 5 ms to get it back: that was measured at 10 to 40 ms a unit. A unit 
 says so with `long=True` and runs on the writer's thread. Reads run on a pool of threads, unless `quick=True` says that
 they are a look-up by key.
 
-Rules for the functions given to it: they are synchronous, call no network, return plain values (no cursors or mapped
-objects bound to the connection), and load, decide, apply in one go: as there is one writer, what a unit has read
-cannot change before it is committed.
-
-SQLite in WAL mode with synchronous=FULL. The URL must name a file: a memory database has no second connection.
+WAL mode with synchronous=FULL. The URL must name a file: a memory database has no second connection.
 """
 
 from __future__ import annotations
@@ -25,10 +21,11 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError
@@ -36,11 +33,14 @@ from sqlalchemy.pool import NullPool
 
 from o2o_platform.errors import PlatformError, Unavailable, Unprocessable
 from o2o_platform.kit import outbox
-from o2o_platform.kit.outbox import Event
-from o2o_platform.kit.tables import metadata
+from o2o_platform.kit.database import Database, Unit
+from o2o_platform.kit.outbox import Event, Position
+from o2o_platform.migrations import upgrade
+
+if TYPE_CHECKING:
+    import asyncpg
 
 T = TypeVar("T")
-Unit = Callable[[Connection], Any]
 
 _TOO_LARGE = Unprocessable("invalid", "a number is too large")
 """Beyond 64 bits: no row can have it."""
@@ -85,26 +85,24 @@ class _Batch:
     events: list[Event] = field(default_factory=list)
 
 
-class Database:
-    """See the module. `on_commit` is called on the loop with the events of each committed transaction."""
+class SqliteDatabase(Database):
+    """See the module."""
+
+    dialect = "sqlite"
 
     def __init__(
         self, url: str, *, readers: int = 2, durable: bool = True, now: Callable[[], float] = time.time
     ) -> None:
+        super().__init__()
         _check_url(url)
-        self.on_commit: Callable[[list[Event]], None] = lambda events: None
         self._now = now
-        self.units = 0
-        """Units of work done so far."""
-        self.transactions = 0
-        """Transactions committed so far; units / transactions is the size of the natural batches."""
         self._durable = durable
         self._engine = self._make_engine(url, "BEGIN IMMEDIATE")
         self._read_engine = self._make_engine(url, "BEGIN")
         try:
             with self._engine.begin() as conn:
-                metadata.create_all(conn)
-                self._next_event = outbox.last_id(conn) + 1
+                upgrade(conn)
+                self._next_event = outbox.last(conn).seq + 1
         except DatabaseError as error:
             raise PlatformError("bad_database_url", f"{url}: the database cannot be opened ({error.orig})") from error
         self._conn = self._engine.connect()
@@ -141,12 +139,24 @@ class Database:
         return engine
 
     @property
-    def last_event(self) -> int:
-        """Id of the newest event at start-up; afterwards the stream knows better."""
-        return self._next_event - 1
+    def last_event(self) -> Position:
+        return Position(0, self._next_event - 1)
 
-    async def write(self, unit: Callable[[Connection], T], *, long: bool = False) -> T:
-        """Run a unit of work; returns its value once it is committed, raises what it raised."""
+    async def start(self) -> None:
+        """Nothing is left to do: the file was opened when the database was made."""
+
+    async def stop(self) -> None:
+        self.close()
+
+    async def connect(self) -> asyncpg.Connection:
+        raise NotImplementedError("SQLite has one writer, and its connection is not given away")
+
+    @asynccontextmanager
+    async def lease(self, name: str) -> AsyncIterator[None]:
+        """There is one process."""
+        yield
+
+    async def write(self, unit: Callable[[Connection], T], *, long: bool = False, alone: str = "") -> T:
         if self._closed:
             raise Unavailable("shutting_down", "the platform is closing")
         loop = asyncio.get_running_loop()
@@ -158,7 +168,6 @@ class Database:
         return cast(T, await job.future)
 
     async def read(self, unit: Callable[[Connection], T], *, quick: bool = False) -> T:
-        """Run a reading unit on one snapshot of what is committed."""
         if self._closed:
             raise Unavailable("shutting_down", "the platform is closing")
         if quick:
@@ -270,7 +279,7 @@ class Database:
             job.error = _TOO_LARGE if isinstance(exc, OverflowError) else exc
         else:
             for at, topic, name, payload in collected:
-                events.append(Event(self._next_event, at, topic, name, payload))
+                events.append(Event(Position(0, self._next_event), at, topic, name, payload))
                 self._next_event += 1
         driver.execute("RELEASE unit")
 

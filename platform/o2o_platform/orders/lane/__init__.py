@@ -1,0 +1,1 @@
+"""Placing orders in batches on PostgreSQL: one statement for all that arrived while the last one ran."""

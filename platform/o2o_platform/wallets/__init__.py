@@ -1,0 +1,1 @@
+"""Wallets: what users have paid in beforehand, and pay orders with."""
