@@ -6,6 +6,7 @@ Decides nothing; names what a person (or an experiment) can do to a printer and 
 from __future__ import annotations
 
 from o2o_devices.errors import ControlError
+from o2o_devices.faults import Kind, TicketFault
 from o2o_devices.printer import VirtualPrinter
 from o2o_devices.tcp9100 import PrinterServer
 
@@ -66,5 +67,28 @@ class Control:
 
         def change(printer: VirtualPrinter, now: float) -> None:
             printer.silent = on
+
+        self._server.act(change)
+
+    def meet(self, kind: Kind, *, after_mm: float = 0.0, repair_s: float = 20.0) -> None:
+        """The next ticket meets a fault, as if it were planned. ControlError for an unknown one."""
+        fault = TicketFault(kind, after_mm, repair_s)
+        self._server.act(lambda printer, now: printer.order_fault(fault))
+
+    def pause(self) -> None:
+        """The printer takes jobs and prints none, until `go_on`."""
+        self._server.act(VirtualPrinter.pause)
+
+    def go_on(self) -> None:
+        """What waited is printed."""
+        self._server.act(VirtualPrinter.go_on)
+
+    def slow_link(self, bytes_s: float | None) -> None:
+        """The link carries so many bytes a second; None: as many as come."""
+        if bytes_s is not None and not bytes_s > 0.0:
+            raise ControlError("bytes_s must be above 0")
+
+        def change(printer: VirtualPrinter, now: float) -> None:
+            printer.link_bytes_s = bytes_s
 
         self._server.act(change)

@@ -10,7 +10,7 @@ class Counters:
     connections: int = 0
     bytes_in: int = 0
     bytes_dropped: int = 0
-    """Received while silent."""
+    """Received while silent, or by a full buffer that drops."""
     receipts: int = 0
     """Pieces of paper that came out, whole or torn."""
     torn: int = 0
@@ -23,7 +23,18 @@ class Counters:
     """Times that printing stopped, or the link went down."""
     stalls: int = 0
     """Times that the sender had to wait because the buffer was full."""
+    met: dict[str, int] | None = None
+    """Planned faults that tickets met, by kind; None: none."""
+
+    def meet(self, kind: str) -> None:
+        """A ticket meets a planned fault."""
+        self.met = self.met or {}
+        self.met[kind] = self.met.get(kind, 0) + 1
 
     def add(self, other: Counters) -> None:
         for field in fields(self):
-            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+            if field.name != "met":
+                setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+        for kind, times in (other.met or {}).items():
+            self.met = self.met or {}
+            self.met[kind] = self.met.get(kind, 0) + times

@@ -70,19 +70,15 @@ class Fleet:
             self._servers[spec.printer_id] = self._server(spec, plan)
 
     def _server(self, spec: PrinterSpec, plan: FleetPlan) -> PrinterServer:
-        printer_id = spec.printer_id
-
-        def on_paper(receipt: Receipt, at: float) -> None:
-            self._on_paper(printer_id, receipt, at + self._epoch)
-
+        seat = _Seat(self, spec.printer_id, plan)
         printer = VirtualPrinter(
-            spec.profile,
-            on_paper=on_paper,
-            paper_mm=spec.paper_mm,
-            kanji=spec.kanji,
-            plan=lambda ticket: plan(printer_id, ticket),
+            spec.profile, on_paper=seat.on_paper, paper_mm=spec.paper_mm, kanji=spec.kanji, plan=seat.fault
         )
         return PrinterServer(printer, host=self.host, port=spec.port)
+
+    def note(self, printer_id: int, receipt: Receipt, at: float) -> None:
+        """A receipt came out, at a time of the loop's."""
+        self._on_paper(printer_id, receipt, at + self._epoch)
 
     async def start(self) -> dict[int, int]:
         """Open all ports; returns printer_id -> port. FleetError when there are not enough ports or open files."""
@@ -147,6 +143,23 @@ class Fleet:
         for server in self._servers.values():
             total.add(server.printer.counters)
         return total
+
+
+class _Seat:
+    """A printer's number, for what a printer itself does not know."""
+
+    __slots__ = ("_fleet", "_plan", "_printer_id")
+
+    def __init__(self, fleet: Fleet, printer_id: int, plan: FleetPlan) -> None:
+        self._fleet = fleet
+        self._printer_id = printer_id
+        self._plan = plan
+
+    def on_paper(self, receipt: Receipt, at: float) -> None:
+        self._fleet.note(self._printer_id, receipt, at)
+
+    def fault(self, ticket: int) -> TicketFault | None:
+        return self._plan(self._printer_id, ticket)
 
 
 def _allow_files(needed: int) -> None:

@@ -11,12 +11,12 @@ takes back what is not out yet.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from o2o_devices.errors import ProfileError
 
+_INFINITY = float("inf")
 FaultCode = Literal["paper_end", "cover_open", "offline", "power_off"]
 
 
@@ -42,14 +42,24 @@ class Profile:
     roll_mm: float = 50_000.0
     near_end_mm: float = 1_500.0
     buffer_bytes: int = 4096
-    on_paper_end: Literal["discard", "resume"] = "discard"
-    """What becomes of the rest of a ticket when the paper ends: cheap printers lose it, good ones print it later."""
+    reserve_bytes: int = 128
+    """Received beyond a full buffer before the sender is stalled: real-time commands among them are answered."""
+    overrun: Literal["stall", "drop"] = "stall"
+    """What a full buffer does: good printers stall the connection, cheap ones drop bytes (lukevp/ESC-POS-.NET#227)."""
+    on_paper_end: Literal["discard", "resume", "garbage"] = "discard"
+    """What becomes of the rest of a ticket when the paper ends: cheap printers lose it, good ones print it later.
+    "garbage" loses it too, and if it was in mid-image, reads all that follows as text until its power is cycled."""
+    heat_mm: float = _INFINITY
+    """Paper printed without rest until the head is too hot; it then rests for `cool_s`. At rest it cools evenly, from
+    too hot to cold in `cool_s`. Infinity: never too hot."""
+    cool_s: float = 20.0
 
     def __post_init__(self) -> None:
-        for field in ("width_mm", "dots", "mm_s", "dots_per_mm", "line_dots", "char_dots", "column_dots", "roll_mm"):
+        lengths = ("width_mm", "dots", "mm_s", "dots_per_mm", "line_dots", "char_dots", "column_dots", "roll_mm")
+        for field in (*lengths, "heat_mm", "cool_s"):
             if not getattr(self, field) > 0:
                 raise ProfileError(f"printer profile {self.name!r}: {field} must be above 0")
-        for field in ("cut_feed_mm", "cut_s", "near_end_mm"):
+        for field in ("cut_feed_mm", "cut_s", "near_end_mm", "reserve_bytes"):
             if not getattr(self, field) >= 0:
                 raise ProfileError(f"printer profile {self.name!r}: {field} must not be negative")
         if self.buffer_bytes < 16:
@@ -107,7 +117,19 @@ class Fault:
 class Mechanism:
     """One printer's paper path. Times are seconds on the caller's clock and must not go back."""
 
-    __slots__ = ("_jobs", "busy_until", "cover_open", "online", "paper_mm", "powered", "profile", "total_mm")
+    __slots__ = (
+        "_heat",
+        "_heat_at",
+        "_jobs",
+        "_rests",
+        "busy_until",
+        "cover_open",
+        "online",
+        "paper_mm",
+        "powered",
+        "profile",
+        "total_mm",
+    )
 
     def __init__(self, profile: Profile = GENERIC_80, *, paper_mm: float | None = None) -> None:
         self.profile = profile
@@ -119,7 +141,10 @@ class Mechanism:
         self.cover_open = False
         self.online = True
         self.powered = True
-        self._jobs: deque[tuple[float, float]] = deque()  # (start of feed, mm), in order, not yet out
+        self._jobs: list[tuple[float, float, float]] = []  # (start of feed, mm, heat before), in order, not yet out
+        self._heat = 0.0  # in mm printed, at _heat_at, once everything booked is out
+        self._heat_at = 0.0
+        self._rests: tuple[tuple[float, float], ...] = ()  # (from, until) in which the head is too hot
 
     def length_mm(self, lines: int, big_lines: int = 0, extra_mm: float = 0.0) -> float:
         """Paper of a ticket: normal and double-height lines, `extra_mm` (QR code, images), feed to the cutter.
@@ -140,22 +165,55 @@ class Mechanism:
         begin = now if now > self.busy_until else self.busy_until
         if length_mm > 0.0 and length_mm > self.paper_mm:
             printed = self.paper_mm
-            at = begin + printed / self.profile.mm_s
-            self._book(begin, printed, at, now)
+            at = self._book(begin, printed, now)
+            self.busy_until = at
             return Fault("paper_end", at, printed)
-        done = begin + length_mm / self.profile.mm_s + (self.profile.cut_s if cut else 0.0)
-        self._book(begin, length_mm, done, now)
-        return Printed(done)
+        self.busy_until = self._book(begin, length_mm, now) + (self.profile.cut_s if cut else 0.0)
+        return Printed(self.busy_until)
 
-    def _book(self, begin: float, mm: float, until: float, now: float) -> None:
-        jobs = self._jobs
-        while jobs and jobs[0][0] + jobs[0][1] / self.profile.mm_s <= now:
-            jobs.popleft()  # out already
-        if mm > 0.0:
-            jobs.append((begin, mm))
+    def _book(self, begin: float, mm: float, now: float) -> float:
+        """Book `mm` from `begin` on; when they will be out."""
+        jobs, speed = self._jobs, self.profile.mm_s
+        while jobs and jobs[0][0] + jobs[0][1] / speed <= now:
+            del jobs[0]  # out already
         self.paper_mm -= mm
         self.total_mm += mm
-        self.busy_until = until
+        if mm <= 0.0:
+            return begin
+        if self.profile.heat_mm == _INFINITY:
+            jobs.append((begin, mm, 0.0))
+            return begin + mm / speed
+        return self._book_with_rests(begin, mm, now)
+
+    def _book_with_rests(self, begin: float, mm: float, now: float) -> float:
+        """The same for a head that gets hot: what is printed, and the rests that it needs in between."""
+        profile = self.profile
+        rests = [rest for rest in self._rests if rest[1] > now]
+        begin = max([begin, *(until for _, until in rests)])
+        heat = self._cooled(self._heat, begin - self._heat_at)
+        while mm > 0.0:
+            part = min(mm, profile.heat_mm - heat)
+            self._jobs.append((begin, part, heat))
+            begin, heat, mm = begin + part / profile.mm_s, heat + part, mm - part
+            if heat >= profile.heat_mm:
+                rests.append((begin, begin + profile.cool_s))
+                if mm > 0.0:
+                    begin += profile.cool_s
+                    heat = 0.0
+        self._heat, self._heat_at = heat, begin
+        self._rests = tuple(rests)
+        return begin
+
+    def _cooled(self, heat: float, seconds: float) -> float:
+        return max(heat - max(seconds, 0.0) * self.profile.heat_mm / self.profile.cool_s, 0.0)
+
+    def overheated(self, now: float) -> bool:
+        """The head is too hot and rests; it goes on by itself."""
+        return any(start <= now < until for start, until in self._rests)
+
+    def heat_change(self, now: float) -> float | None:
+        """When `overheated` changes next, as far as is booked."""
+        return min((at for rest in self._rests for at in rest if at > now), default=None)
 
     def fault(self) -> FaultCode | None:
         """What would stop a job booked now: power, switch, cover. (A paper end shows when paper is needed.)"""
@@ -170,7 +228,7 @@ class Mechanism:
     def pending_mm(self, now: float) -> float:
         """Booked paper that is not out at `now`."""
         speed = self.profile.mm_s
-        return sum(mm - min(max((now - begin) * speed, 0.0), mm) for begin, mm in self._jobs)
+        return sum(mm - min(max((now - begin) * speed, 0.0), mm) for begin, mm, _ in self._jobs)
 
     def odometer_mm(self, now: float) -> float:
         """Paper out at `now`, since the beginning."""
@@ -179,7 +237,7 @@ class Mechanism:
     def reach_at(self, odometer_mm: float) -> float | None:
         """When that much paper will be (or was last) out; None: not booked. Paper out long ago: minus infinity."""
         out = self.total_mm
-        for begin, mm in reversed(self._jobs):
+        for begin, mm, _ in reversed(self._jobs):
             if odometer_mm > out:
                 return None
             if odometer_mm > out - mm:
@@ -203,9 +261,14 @@ class Mechanism:
         if pending <= 0.0 and now >= self.busy_until:
             return None
         running = 0.0
-        for begin, mm in self._jobs:
+        for begin, mm, heat in self._jobs:
             if begin <= now:
                 running = min((now - begin) * self.profile.mm_s, mm)
+                self._heat, self._heat_at = heat + running, begin + running / self.profile.mm_s
+            elif running == 0.0:  # the first is still to come: as warm as it would have been met
+                self._heat, self._heat_at = heat, now
+                break
+        self._rests = tuple(rest for rest in self._rests if rest[0] <= now < rest[1])
         self.paper_mm += pending
         self.total_mm -= pending
         self.busy_until = now

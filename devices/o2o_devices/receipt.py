@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from o2o_devices.dots import Picture
+
 Align = Literal["left", "center", "right"]
 Kind = Literal["text", "qr", "barcode", "image"]
 
@@ -46,6 +48,14 @@ class ReceiptLine(NamedTuple):
     kind: Kind = "text"
     symbology: str = ""
     """Of a barcode: EAN13, CODE128 ...; of an image: where it came from (raster, graphics, bit image, nv)."""
+    left: int = 0
+    """Dots from the left edge of the printable width to where the line begins, alignment and margin included."""
+    top: int = 0
+    """Dots from the top of the receipt to the top of the line."""
+    turn: int = 0
+    """Page mode: quarter turns against the clock (ESC T); the line is read in its own direction."""
+    picture: Picture | None = None
+    """Dots of an image, if the interpreter keeps them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,21 +44,23 @@ def _spans(line: ReceiptLine) -> tuple[Span, ...]:
     return line.spans or (Span(line.text, Style(line.size[0], line.size[1], line.bold)),)
 
 
-def _content(line: ReceiptLine, colour: bool) -> tuple[str, int]:
-    """What to show of a line, and the columns it takes."""
+def _content(line: ReceiptLine, colour: bool, width: int) -> list[tuple[str, int]]:
+    """What to show of a line, and the columns it takes; what is only named goes on in the next row if it must."""
     if line.kind == "text":
         spans = _spans(line)
-        return (
-            "".join(_stretch(span, colour) for span in spans),
-            sum(columns_of(_safe(span.text)) * span.style.width for span in spans),
-        )
+        shown = "".join(_stretch(span, colour) for span in spans)
+        return [(shown, sum(columns_of(_safe(span.text)) * span.style.width for span in spans))]
     what = {
         "qr": f"[QR {line.text}]",
         "barcode": f"[{line.symbology} {line.text}]",
         "image": f"[{line.symbology} {line.size[0]} x {line.size[1]} dots]",
     }[line.kind]
-    what = _safe(what)
-    return what, columns_of(what)
+    pieces = [""]
+    for char in _safe(what):
+        if columns_of(pieces[-1]) + columns_of(char) > width:
+            pieces.append("")
+        pieces[-1] += char
+    return [(piece, columns_of(piece)) for piece in pieces]
 
 
 def rows(receipt: Receipt, profile: Profile = GENERIC_80, *, colour: bool = False) -> Iterator[str]:
@@ -66,10 +68,10 @@ def rows(receipt: Receipt, profile: Profile = GENERIC_80, *, colour: bool = Fals
     width = profile.columns
     yield "┌" + "─" * (width + 2) + "┐"
     for line in receipt.lines:
-        content, used = _content(line, colour)
-        space = max(width - used, 0)
-        left = {"left": 0, "center": space // 2, "right": space}[line.align]
-        yield "│ " + " " * left + content + " " * (space - left) + " │"
+        for content, used in _content(line, colour, width):
+            space = max(width - used, 0)
+            left = {"left": 0, "center": space // 2, "right": space}[line.align]
+            yield "│ " + " " * left + content + " " * (space - left) + " │"
     yield _edge(receipt, width)
 
 

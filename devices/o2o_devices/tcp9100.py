@@ -1,8 +1,9 @@
 """Raw TCP 9100: one printer behind a socket, as print servers have it. No framing, no job id, no acknowledgement.
 
 Decides who may talk to the printer (one connection at a time; others are accepted and wait unread), when the sender has
-to wait (buffer full: the socket is not read, TCP's window closes) and whether anybody gets through (link and power:
-connections are refused and those open are reset). What the bytes mean and when paper is out is `printer`'s.
+to wait (buffer and its reserve full, or a slow link: the socket is not read, TCP's window closes) and whether anybody
+gets through (link and power: connections are refused and those open are reset). What the bytes mean and when paper is
+out is `printer`'s.
 
 Everything runs on the event loop's clock; there is one timer per busy printer and no task.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections import deque
+import threading
 from collections.abc import Callable
 from typing import cast
 
@@ -22,11 +23,28 @@ from o2o_devices.printer import VirtualPrinter
 _BACKLOG = 16
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _PIECE_BYTES = 1024
-"""Read at most so much at once: the buffer is given back piece by piece as paper comes out."""
+_SLOW_PIECE_BYTES = 64
 
 
 class PrinterServer:
     """Serves `printer` on (host, port); port 0 picks a free one, which is kept for the server's life."""
+
+    __slots__ = (
+        "_active",
+        "_listening",
+        "_loop",
+        "_outages",
+        "_placeholder",
+        "_server",
+        "_slow_until",
+        "_stopped",
+        "_timer",
+        "_timer_at",
+        "_waiting",
+        "host",
+        "port",
+        "printer",
+    )
 
     def __init__(self, printer: VirtualPrinter, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.printer = printer
@@ -36,11 +54,12 @@ class PrinterServer:
         self._server: asyncio.Server | None = None
         self._placeholder: socket.socket | None = None  # keeps the port while connections are refused
         self._active: _Connection | None = None
-        self._waiting: deque[_Connection] = deque()
+        self._waiting: list[_Connection] = []
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._listening: asyncio.Task[None] | None = None
         self._stopped = False
+        self._slow_until = 0.0  # a slow link is busy with what it carried last
         self._outages = 0
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -141,7 +160,7 @@ class PrinterServer:
         if active is not None:
             if active.ended and not self.printer.owes_answers:
                 active.close()
-            elif self.printer.room() > 0:
+            elif self.printer.room() > 0 and self._loop.time() >= self._slow_until:
                 active.resume()
 
     @property
@@ -183,9 +202,13 @@ class PrinterServer:
         try:
             self._send(self.printer.receive(data, self._loop.time()))
         finally:
-            if self.printer.room() == 0:
+            if self.printer.intake() == 0:
                 self.printer.counters.stalls += 1
                 connection.pause()
+            elif self.printer.link_bytes_s is not None:
+                connection.pause()
+                self._slow_until = self._loop.time() + len(data) / self.printer.link_bytes_s
+                self._loop.call_at(self._slow_until, self._tick)
             self._tick()
 
     def said_all(self, connection: _Connection) -> None:
@@ -204,27 +227,33 @@ class PrinterServer:
         self._active = None
         self.printer.end_job(self._loop.time())
         if self._waiting:
-            self._active = self._waiting.popleft()
+            self._active = self._waiting.pop(0)
             self._active.resume()
             if self._active.early:
-                self.received(self._active, bytes(self._active.early))
+                early, self._active.early = self._active.early, b""
+                self.received(self._active, early)
         self._tick()
 
-    def room(self) -> int:
-        return self.printer.room()
+    def piece(self) -> int:
+        """Bytes to read at once: the buffer is given back piece by piece as paper comes out."""
+        most = _PIECE_BYTES if self.printer.link_bytes_s is None else _SLOW_PIECE_BYTES
+        return max(min(self.printer.intake(), most), 1)
+
+
+_shared = threading.local()
+"""Where pieces are read into: one place a thread, because what is read is taken before anybody reads again."""
 
 
 class _Connection(asyncio.BufferedProtocol):
     """One accepted connection; the server tells it when to read."""
 
-    __slots__ = ("_buffer", "_paused", "_server", "_transport", "early", "ended")
+    __slots__ = ("_paused", "_server", "_transport", "early", "ended")
 
     def __init__(self, server: PrinterServer) -> None:
         self._server = server
         self._transport: asyncio.Transport | None = None
         self._paused = False
-        self._buffer: bytearray | None = None
-        self.early = bytearray()
+        self.early = b""
         self.ended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -232,13 +261,13 @@ class _Connection(asyncio.BufferedProtocol):
         self._server.opened(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        if self._buffer is None:
-            self._buffer = bytearray(_PIECE_BYTES)
-        return memoryview(self._buffer)[: max(min(self._server.room(), _PIECE_BYTES), 1)]
+        space: bytearray | None = getattr(_shared, "space", None)
+        if space is None:
+            space = _shared.space = bytearray(_PIECE_BYTES)
+        return memoryview(space)[: self._server.piece()]
 
     def buffer_updated(self, nbytes: int) -> None:
-        assert self._buffer is not None
-        self._server.received(self, bytes(self._buffer[:nbytes]))
+        self._server.received(self, bytes(memoryview(_shared.space)[:nbytes]))
 
     def eof_received(self) -> bool:
         self.ended = True

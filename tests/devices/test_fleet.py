@@ -1,7 +1,9 @@
 """Many printers in one loop (A14)."""
 
 import asyncio
+import gc
 import time
+import tracemalloc
 
 import pytest
 
@@ -94,3 +96,26 @@ def test_ports_are_free_again_after_the_fleet_is_stopped() -> None:
             assert await send(fleet, 0, "二") == b"\x37\x220000\x00"
 
     asyncio.run(main())
+
+
+def test_an_idle_printer_is_small() -> None:
+    """Ten thousand are to fit: under 3 kB each, also when each has printed a ticket."""
+    count = 10_000
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        fleet = Fleet([PrinterSpec(n) for n in range(count)], on_paper=lambda *paper: None)
+        fresh = (tracemalloc.get_traced_memory()[0] - before) / count
+        stream = "\x1b@宫保鸡丁 x2\n".encode("gb18030") * 20 + b"\x1dVA\x00" + b"\x1d(H\x06\x0000A001"
+        for n in range(500):
+            printer = fleet.printer(n)
+            printer.receive(stream, 0.0)
+            assert printer.advance(60.0) == b"\x37\x22A001\x00"
+            printer.end_job(61.0)
+        gc.collect()
+        used = (tracemalloc.get_traced_memory()[0] - before - fresh * count) / 500 + fresh
+    finally:
+        tracemalloc.stop()
+    assert fresh < 1_500
+    assert used < 3_000

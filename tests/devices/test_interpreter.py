@@ -238,14 +238,14 @@ STREAM = st.lists(
 ).map(b"".join)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(STREAM, st.lists(st.integers(0, 10_000), max_size=6))
 @example(TICKET, list(range(len(TICKET))))
 def test_any_split_gives_the_same_paper(data: bytes, cuts: list[int]) -> None:
     assert everything(split(data, cuts)) == everything([data])
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.binary(max_size=600))
 def test_no_bytes_make_it_fail(data: bytes) -> None:
     _replies, events, fed = everything([data])

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from o2o_devices.errors import ControlError
 from o2o_devices.escpos.status import Status
-from o2o_devices.faults import TicketFault
+from o2o_devices.faults import KINDS, TicketFault
 from o2o_devices.mechanism import Mechanism, Printed, Profile
 from o2o_devices.printer import VirtualPrinter
 from o2o_devices.receipt import Receipt
@@ -276,12 +276,25 @@ def test_an_unknown_fault_is_refused() -> None:
 
 
 ACTION = st.sampled_from(["send", "junk", "poll", "cover", "shut", "paper", "end", "off", "on", "job", "clear", "trip"])
+MEET = st.sampled_from(KINDS).map(lambda kind: f"meet {kind}")
 
 
-@settings(max_examples=300)
-@given(st.lists(st.tuples(ACTION, st.floats(0.0, 3.0)), max_size=30), st.sampled_from(["discard", "resume"]))
-def test_whatever_happens_paper_is_accounted_for(actions: list[tuple[str, float]], policy: str) -> None:
-    profile = Profile(mm_s=10.0, cut_s=0.5, line_dots=40, on_paper_end=policy, buffer_bytes=256)  # type: ignore[arg-type]
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.tuples(ACTION | MEET, st.floats(0.0, 3.0)), max_size=30),
+    st.sampled_from(["discard", "resume", "garbage"]),
+    st.sampled_from([float("inf"), 30.0]),
+)
+def test_whatever_happens_paper_is_accounted_for(actions: list[tuple[str, float]], policy: str, heat_mm: float) -> None:
+    profile = Profile(
+        mm_s=10.0,
+        cut_s=0.5,
+        line_dots=40,
+        on_paper_end=policy,  # type: ignore[arg-type]
+        buffer_bytes=256,
+        heat_mm=heat_mm,
+        cool_s=5.0,
+    )
     bench = Bench(profile, paper_mm=200.0)
     now, printer = 0.0, bench.printer
     for action, gap in actions:
@@ -309,11 +322,14 @@ def test_whatever_happens_paper_is_accounted_for(actions: list[tuple[str, float]
             printer.power_on()
         elif action == "job":
             printer.end_job(now)
+        elif action.startswith("meet"):
+            printer.order_fault(TicketFault(action.split()[1], 6.0, 4.0))  # type: ignore[arg-type]
         elif action == "trip":
             printer.trip("cover_open", 3.0, now)
         assert 0 <= printer.room() <= 256
     printer.power_on()
     printer.end_job(now)
+    printer.go_on(now)
     for _ in range(3):  # what is planned may still happen after the first repair
         now += 1000.0
         bench.run(now)

@@ -1,6 +1,8 @@
 """Raw TCP 9100 on real sockets (A14), with python-escpos as an independent sender."""
 
 import asyncio
+import contextlib
+import itertools
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -11,6 +13,7 @@ from escpos.printer import Network
 
 from o2o_devices.control import Control
 from o2o_devices.errors import FleetError
+from o2o_devices.faults import KINDS, Kind
 from o2o_devices.mechanism import Profile
 from o2o_devices.printer import VirtualPrinter
 from o2o_devices.receipt import Receipt
@@ -44,6 +47,14 @@ class Shop:
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.server.port)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the loop run until something is so; `in_shop` limits the wait."""
+    for _ in itertools.count():
+        if condition():
+            return
+        await asyncio.sleep(0)
 
 
 @pytest.fixture(params=["asyncio", "uvloop"], autouse=True)
@@ -114,6 +125,9 @@ def test_python_escpos_asks_for_the_status_in_every_state() -> None:
         assert await asyncio.to_thread(ask) == (False, 2)
         shop.control.close_cover()
         assert await asyncio.to_thread(ask) == (True, 2)
+        shop.control.pause()
+        assert await asyncio.to_thread(ask) == (False, 2)
+        shop.control.go_on()
         shop.control.offline()
         with pytest.raises(DeviceNotFoundError):
             await asyncio.to_thread(ask)
@@ -126,6 +140,29 @@ def test_python_escpos_asks_for_the_status_in_every_state() -> None:
         assert await asyncio.to_thread(ask) == (True, 2)
 
     in_shop(test)
+
+
+def test_python_escpos_sees_a_head_that_is_too_hot_and_a_link_that_is_silent() -> None:
+    hot = Profile(mm_s=1e9, cut_s=0.0, heat_mm=50.0, cool_s=3600.0)
+
+    async def test(shop: Shop) -> None:
+        def online(timeout: float) -> bool:
+            till = Network("127.0.0.1", port=shop.server.port, timeout=timeout)
+            try:
+                return bool(till.is_online())
+            finally:
+                till.close()
+
+        reader, writer = await shop.connect()
+        writer.write(b"\x1bJ\xff\x1bJ\xff" + STATUS)
+        await reader.readexactly(1)
+        writer.close()
+        assert not await asyncio.to_thread(online, 10)
+        shop.control.silent()
+        with pytest.raises((TimeoutError, OSError, DeviceNotFoundError)):
+            await asyncio.to_thread(online, 0.2)
+
+    in_shop(test, hot)
 
 
 def test_acknowledged_only_after_the_paper_is_out() -> None:
@@ -202,6 +239,83 @@ def test_a_full_buffer_makes_the_sender_wait_and_nothing_is_lost() -> None:
         writer.close()
 
     in_shop(test, small)
+
+
+def test_the_state_is_told_even_while_the_buffer_is_full() -> None:
+    small = Profile(mm_s=2_000.0, cut_s=0.0, buffer_bytes=512, reserve_bytes=64)
+
+    async def test(shop: Shop) -> None:
+        reader, writer = await shop.connect()
+        shop.control.open_cover()
+        writer.write(b"x" * 39 + b"\n" + b"y" * 472)
+        await until(lambda: shop.printer.room() == 0)
+        writer.write(b"\x10\x04\x01\x10\x04\x02")
+        assert await reader.readexactly(2) == b"\x1a\x16"
+        writer.write(b"z" * 200)  # more than the reserve: the sender waits
+        await until(lambda: shop.printer.intake() == 0)
+        assert shop.printer.counters.stalls == 1
+        shop.control.close_cover()
+        writer.write(b"\n\x1dV\x00" + ASK + b"T001")
+        assert await reader.readexactly(7) == b"\x37\x22T001\x00"
+        assert "".join(shop.paper[0].text_lines) == "x" * 39 + "y" * 472 + "z" * 200
+        writer.close()
+
+    in_shop(test, small)
+
+
+def test_a_cheap_printer_never_stalls_and_loses_bytes() -> None:
+    """lukevp/ESC-POS-.NET#227."""
+    cheap = Profile(mm_s=100.0, cut_s=0.0, buffer_bytes=512, overrun="drop")
+
+    async def test(shop: Shop) -> None:
+        reader, writer = await shop.connect()
+        lines = b"".join(b"line %04d\n" % n for n in range(400))
+        writer.write(lines + STATUS)
+        assert await reader.readexactly(1) == b"\x12"
+        assert shop.printer.counters.bytes_in == len(lines) + len(STATUS)
+        assert shop.printer.counters.bytes_dropped > 2_000
+        assert shop.printer.counters.stalls == 0
+        writer.close()
+
+    in_shop(test, cheap)
+
+
+def test_a_slow_link_takes_its_time_and_loses_nothing() -> None:
+    async def test(shop: Shop) -> None:
+        reader, writer = await shop.connect()
+        shop.control.slow_link(4_000.0)
+        begun = asyncio.get_running_loop().time()
+        writer.write(b"0123456789\n" * 40 + b"\x1dV\x00" + ASK + b"T001")
+        assert await reader.readexactly(7) == b"\x37\x22T001\x00"
+        assert asyncio.get_running_loop().time() - begun > 0.09  # 450 bytes, the last piece of which is not waited for
+        assert shop.paper[0].text_lines == ("0123456789",) * 40
+        shop.control.slow_link(None)
+        writer.close()
+
+    in_shop(test)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_fault_over_a_socket_and_then_the_next_ticket(kind: Kind) -> None:
+    async def test(shop: Shop) -> None:
+        shop.control.meet(kind, after_mm=5.0, repair_s=0.05)
+        reader, writer = await shop.connect()
+        writer.write(b"one\ntwo\nthree\n\x1dV\x00" + ASK + b"T001")
+        with contextlib.suppress(ConnectionResetError, asyncio.IncompleteReadError, TimeoutError):
+            await asyncio.wait_for(reader.readexactly(7), 0.3)
+        writer.close()
+        for _ in range(50):  # as a spooler does: again, as long as there is no way in
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                reader, writer = await shop.connect()
+                writer.write(b"next\n\x1dV\x00" + ASK + b"T002")
+                assert await reader.readexactly(7) == b"\x37\x22T002\x00"
+                break
+            await asyncio.sleep(0.02)
+        assert shop.paper[-1].text == "next"
+        assert shop.printer.counters.met == {kind: 1}
+        writer.close()
+
+    in_shop(test)
 
 
 def test_power_cut_in_mid_ticket_resets_the_connection() -> None:

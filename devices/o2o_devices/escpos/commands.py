@@ -5,7 +5,7 @@ never leak into the text) and changes nothing that a reader of the paper sees.
 
 Sources: K = lengths and names in kunif/EscPosUtils (TokenizeESC/FS/GS/DLE.cs, zlib-like licence); E:page = Epson's
 ESC/POS reference, download4.epson.biz/sec_pubs/pos/reference_en/escpos/page.html; P = constants of python-escpos
-3.1 (MIT); C = clones only.
+3.1 (MIT); S = SPRT SP-POS58IV user's manual (page 13); C = clones only.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ COMMANDS: tuple[Command, ...] = (
     Command(DLE + b"\x14", "DLE DC4 fn", shapes.realtime, None, "on receipt: 1 drawer, 8 clear", "K, E:dle_dc4_fn8"),
     # ESC
     Command(ESC + b"\x0c", "ESC FF", 0, text.print_page, "print the page, stay in page mode", "K"),
+    Command(ESC + b"\x0e", "ESC SO", 0, text.wide_on, "double width, to the end of the line", "S"),
+    Command(ESC + b"\x14", "ESC DC4", 0, text.wide_off, "double width off", "S"),
     Command(ESC + b"\x20", "ESC SP n", 1, text.right_space, "space after one-byte characters", "K"),
     Command(ESC + b"!", "ESC ! n", 1, text.print_mode, "font, bold, size, underline of one-byte characters", "K"),
     Command(ESC + b"$", "ESC $ nL nH", 2, text.position, "horizontal position", "K"),
@@ -56,7 +58,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(ESC + b"&", "ESC & y c1 c2 ...", shapes.glyphs, None, "define own characters", "K"),
     Command(ESC + b"(", "ESC ( X pL pH ...", shapes.counted, device.esc_group, "A beeper, others skipped", "K"),
     Command(ESC + b"*", "ESC * m nL nH ...", shapes.bit_image, symbol.bit_image, "bit image in the line", "K"),
-    Command(ESC + b"+", "ESC + n", 1, None, "line spacing n/360 inch", "P, C"),
+    Command(ESC + b"+", "ESC + n", 1, text.spacing_360, "line spacing n/360 inch", "P, C"),
     Command(ESC + b"-", "ESC - n", 1, text.underline, "underline", "K"),
     Command(ESC + b"2", "ESC 2", 0, text.default_spacing, "default line spacing", "K"),
     Command(ESC + b"3", "ESC 3 n", 1, text.line_spacing, "line spacing", "K"),
@@ -66,7 +68,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(ESC + b"=", "ESC = n", 1, device.peripheral, "select the printer or another device", "K"),
     Command(ESC + b"?", "ESC ? n", 1, None, "cancel an own character", "K"),
     Command(ESC + b"@", "ESC @", 0, text.initialize, "clear the print buffer, reset the modes", "K"),
-    Command(ESC + b"A", "ESC A n", 1, None, "line spacing n/60 inch", "P, C"),
+    Command(ESC + b"A", "ESC A n", 1, text.spacing_60, "line spacing n/60 inch", "P, C"),
     Command(ESC + b"B", "ESC B n t", 2, device.beep, "beep n times", "P, C"),
     Command(ESC + b"C", "ESC C n", 1, None, "cut sheet eject length", "K"),
     Command(ESC + b"D", "ESC D n1 ... NUL", shapes.tab_stops, text.tab_stops, "tab stops", "K"),
@@ -79,7 +81,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(ESC + b"M", "ESC M n", 1, text.font, "font A or B", "K"),
     Command(ESC + b"R", "ESC R n", 1, text.international, "international character set", "K"),
     Command(ESC + b"S", "ESC S", 0, text.standard_mode, "standard mode", "K"),
-    Command(ESC + b"T", "ESC T n", 1, None, "direction of printing in page mode", "K"),
+    Command(ESC + b"T", "ESC T n", 1, text.page_direction, "direction of printing in page mode", "K"),
     Command(ESC + b"U", "ESC U n", 1, None, "unidirectional printing", "K"),
     Command(ESC + b"V", "ESC V n", 1, None, "turn characters by 90 degrees", "K"),
     Command(ESC + b"W", "ESC W + 8", 8, text.page_area, "area of the page", "K"),
@@ -148,7 +150,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(GS + b"k", "GS k m ...", shapes.barcode, symbol.barcode, "bar code", "K"),
     Command(GS + b"r", "GS r n", 1, device.transmit_status, "status, answered in its place", "K"),
     Command(GS + b"v", "GS v 0 m ...", shapes.raster, symbol.raster, "raster image", "K"),
-    Command(GS + b"w", "GS w n", 1, None, "width of bar codes", "K"),
+    Command(GS + b"w", "GS w n", 1, symbol.barcode_width, "width of bar codes", "K"),
     Command(GS + b"z", "GS z 0 t1 t2", 3, None, "online recovery wait time", "K"),
     Command(GS + b"|", "GS | n", 1, None, "print density", "P, C"),
 )  # fmt: skip

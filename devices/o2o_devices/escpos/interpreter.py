@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable
 
 from o2o_devices.escpos import status as status_bytes
+from o2o_devices.escpos.charsets import codec
 from o2o_devices.escpos.commands import ONE_BYTE, PREFIXED, PREFIXES, Command
 from o2o_devices.escpos.events import ClearBuffers, Drawer, Event
 from o2o_devices.escpos.realtime import Scanner
@@ -25,8 +26,12 @@ from o2o_devices.mechanism import GENERIC_80, Profile
 from o2o_devices.receipt import Receipt
 
 # No byte of a GB18030 character is below 0x30 (checked over all code points), so control bytes end a run of text.
+_ONLY_ASKED = re.compile(rb"(?:\x10\x04[\x01-\x04])*").fullmatch
+_PIECES = re.compile(rb"[\x20-\xff]+|\n|[\x00-\x09\x0b-\x1f]+").findall
 _TEXT = re.compile(rb"[\x20-\xff]+").match
 _PERIPHERAL = PREFIXED[0x1B3D]
+_MOST_KEPT = 1 << 20
+"""Image bytes that an interpreter which keeps images holds at once; larger ones are known by their size only."""
 
 
 def _always_ready(now: float) -> Status:
@@ -37,28 +42,39 @@ class Interpreter:
     """One printer's reading end. `status` tells the sensors' state at a time, for real-time answers.
 
     kanji: multi-byte mode after power-on and ESC @, as on Chinese models (python-escpos#678); False as on Western ones.
+    keep_images: receipts hold the dots of images, to be looked at; otherwise image data are counted and dropped.
     """
 
-    __slots__ = ("_held", "_scanner", "_skip", "_state", "_want", "status")
+    __slots__ = ("_held", "_kanji", "_keep_images", "_made", "_profile", "_scanner", "_skip", "_want", "status")
 
     def __init__(
         self,
         profile: Profile = GENERIC_80,
         *,
         kanji: bool = True,
+        keep_images: bool = False,
         status: Callable[[float], Status] = _always_ready,
     ) -> None:
         self.status = status
-        self._state = State(profile, kanji=kanji)
+        self._profile = profile
+        self._kanji = kanji
+        self._keep_images = keep_images
+        self._made: State | None = None  # a printer that is only ever asked how it is needs none
         self._scanner = Scanner()
-        self._held = bytearray()
+        self._held: bytes | bytearray = b""  # the beginning of a command that has not come whole
         self._want = 0
         self._skip = 0
 
     @property
+    def _state(self) -> State:
+        if self._made is None:
+            self._made = State(self._profile, kanji=self._kanji, keep_images=self._keep_images)
+        return self._made
+
+    @property
     def fed_mm(self) -> float:
         """Paper fed by all that was read."""
-        return self._state.paper.fed_mm
+        return 0.0 if self._made is None else self._made.paper.fed_mm
 
     def feed(self, data: bytes, now: float = 0.0) -> tuple[bytes, list[Event]]:
         """Read `data`. Replies: to be sent at once (real time). Events: in order, each with its place on the paper."""
@@ -84,7 +100,11 @@ class Interpreter:
 
     def interpret(self, data: bytes) -> list[Event]:
         """The in-order half of `feed`."""
+        if self._made is None and _ONLY_ASKED(data):
+            return []
         state = self._state
+        if state.astray:
+            return self._astray(data)
         if self._skip:
             gone = min(self._skip, len(data))
             self._skip -= gone
@@ -93,8 +113,7 @@ class Interpreter:
             self._held += data
             if len(self._held) < self._want:
                 return []
-            data = bytes(self._held)
-            self._held.clear()
+            data, self._held = bytes(self._held), b""
         self._want = 0
         paper_text, line_feed = state.paper.text, state.paper.line_feed
         at, end = 0, len(data)
@@ -135,7 +154,15 @@ class Interpreter:
                     if stop > end:
                         self._hold(data, at, stop - at)
                         break
-                    at = stop + extent.skip
+                    skip = extent.skip
+                    if skip and state.keep_images and skip <= _MOST_KEPT:
+                        if stop + skip > end:
+                            self._hold(data, at, stop + skip - at)
+                            break
+                        state.payload = data[stop : stop + skip]
+                    else:
+                        state.payload = b""
+                    at = stop + skip
                     if at > end:
                         self._skip = at - end
                         at = end
@@ -164,12 +191,14 @@ class Interpreter:
         return at + size
 
     def _hold(self, data: bytes, at: int, want: int) -> None:
-        self._held += data[at:]
+        self._held = bytearray(data[at:])
         self._want = want
 
     def end_job(self) -> list[Event]:
         """The sender is gone: drop half a command, print the line begun, and give out what was not cut."""
         self._drop_partial()
+        if self._made is None:
+            return []
         self._state.cut(None)
         events, self._state.events = self._state.events, []
         return events
@@ -195,10 +224,40 @@ class Interpreter:
     def power_cycle(self) -> None:
         """All modes as at power-on."""
         self._drop_partial()
+        self._state.astray = False
         self._state.reset_modes()
         self._state.paper.drop()
 
+    @property
+    def in_image(self) -> bool:
+        """In the middle of an image's data."""
+        return self._skip > 0
+
+    @property
+    def astray(self) -> bool:
+        """Has lost its place: what is read is garbage."""
+        return self._state.astray
+
+    def lose_place(self) -> None:
+        """What comes is read as characters of a code table, commands and all, until the power is cycled."""
+        self._drop_partial()
+        self._state.paper.drop()
+        self._state.astray = True
+        self._state.paper.kanji = False
+        self._state.paper.codec = codec(0)
+
+    def _astray(self, data: bytes) -> list[Event]:
+        state = self._state
+        for piece in _PIECES(data):
+            if piece == b"\n":
+                state.paper.line_feed()
+            elif piece[0] >= 0x20:
+                state.paper.text(piece)
+            else:
+                state.paper.unknown += len(piece)
+        return []
+
     def _drop_partial(self) -> None:
-        self._held.clear()
+        self._held = b""
         self._want = self._skip = 0
         self._scanner.reset()

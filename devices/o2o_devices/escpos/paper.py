@@ -12,11 +12,16 @@ from functools import cache
 from itertools import groupby
 from typing import Literal
 
+from o2o_devices.dots import Picture, composed
+from o2o_devices.escpos.page import Page
 from o2o_devices.mechanism import Profile
 from o2o_devices.receipt import Align, Kind, Receipt, ReceiptLine, Span, Style
 
 _LONG_RUN = 4096
 """Bytes of text without a line feed after which they are set, so that an endless line needs no endless memory."""
+_MOST_BANDS = 1024
+"""Bit images in a line; a line has no more columns."""
+_TABS = tuple(range(8, 256, 8))
 _ALIGN: dict[int, Align] = {0: "left", 1: "center", 2: "right", 48: "left", 49: "center", 50: "right"}
 
 
@@ -27,6 +32,47 @@ def _style(size: tuple[int, int], bold: bool, underline: bool, invert: bool, sma
 
 class Paper:
     """The print buffer and the paper below the head. Dots are the profile's, both ways."""
+
+    __slots__ = (
+        "_band",
+        "_band_left",
+        "_bands",
+        "_lines",
+        "_page_y",
+        "_run",
+        "_spans",
+        "_top_dots",
+        "_x",
+        "_x0",
+        "align",
+        "area",
+        "bold",
+        "char_space",
+        "codec",
+        "fed_dots",
+        "invert",
+        "kanji",
+        "kanji_default",
+        "kanji_size",
+        "kanji_space",
+        "kanji_style",
+        "kanji_underline",
+        "margin",
+        "motion_x",
+        "motion_y",
+        "page",
+        "profile",
+        "size",
+        "small",
+        "spacing",
+        "style",
+        "tabs",
+        "translate",
+        "underline",
+        "unknown",
+        "wide_line",
+        "width",
+    )
 
     def __init__(self, profile: Profile, *, kanji: bool = True) -> None:
         self.profile = profile
@@ -56,9 +102,9 @@ class Paper:
         self.area = profile.dots
         self.width = profile.dots
         self.motion_x = self.motion_y = 1.0
-        self.tabs: tuple[int, ...] = tuple(range(8, 256, 8))
-        self.page: list[tuple[int, ReceiptLine]] | None = None
-        self.page_height = 0
+        self.tabs: tuple[int, ...] = _TABS
+        self.wide_line = False
+        self.page: Page | None = None
         self._page_y = 0
         self._clear()
 
@@ -66,8 +112,10 @@ class Paper:
         self._run = b""
         self._spans: list[tuple[str, Style, int, int]] = []  # text, style, dots of a narrow and of a wide character
         self._x = 0
-        self._band = 0  # height of a bit image on this line
-        self._band_width = 0
+        self._x0 = 0  # page mode: where the line's present part begins
+        self._band = 0  # height of the bit images on this line
+        self._band_left = 0
+        self._bands: list[tuple[int, Picture]] = []  # and where each begins
 
     @property
     def fed_mm(self) -> float:
@@ -142,6 +190,10 @@ class Paper:
             if start < len(text):
                 self._spans.append((text[start:], style, narrow, wide))
 
+    def _marked(self, text: str, style: Style) -> tuple[Span, ...]:
+        """The style of a line of one style, where size and boldness do not say it all."""
+        return (Span(text, style),) if style.underline or style.invert or style.small else ()
+
     def restyle(self) -> None:
         """Bring the styles in line with the modes; characters before stay as they were."""
         self.settle()
@@ -151,6 +203,9 @@ class Paper:
     def bound(self) -> None:
         """Bring the line's width in line with margin and print area; the area keeps to the paper."""
         self.settle()
+        if self.page is not None:
+            self.width = max(self.page.line_dots, self.profile.column_dots)
+            return
         most = self.profile.dots - self.margin
         self.width = max(min(self.area, most), self.profile.column_dots)
 
@@ -160,8 +215,17 @@ class Paper:
         """Go right to `dots` from the left margin, as spaces.
 
         Beyond the print area: ignored. To the left: the new characters come after the old instead of on top of them.
+        On a page any place will do.
         """
         self.settle()
+        if self.page is not None:
+            if 0 <= dots <= self.width:
+                if self._spans or self._band:
+                    at = self._page_y
+                    self._print_line()
+                    self._page_y = at
+                self._x = self._x0 = dots
+            return
         if self._x < dots <= self.width:
             cell = self.profile.column_dots
             self._spans.append((" " * round((dots - self._x) / cell), Style(), cell, cell))
@@ -191,6 +255,11 @@ class Paper:
         """Print the line and advance by the line spacing, or by its tallest character if that is more."""
         self.settle()
         self._print_line()
+        if self.wide_line:  # ESC SO ends with its line
+            self.wide_line = False
+            self.size = (1, self.size[1])
+            self.kanji_size = (1, self.kanji_size[1])
+            self.restyle()
 
     def flush(self) -> None:
         """Print the line if there is one."""
@@ -199,16 +268,16 @@ class Paper:
             self._print_line()
 
     def _print_line(self) -> None:
-        spans = self._spans
+        spans, used = self._spans, self._x - self._x0
         if self._band:
-            height, width = self._band, self._band_width
-            self._band = self._band_width = 0
             if not spans:
-                self._emit("", (width, height), False, (), "image", "bit image", max(self.spacing, height))
-                self._x = 0
+                self._print_band(used)
                 return
+            self._bands.clear()
+            self._band = 0
         if not spans:
-            self._emit("", (1, 1), False, (), "text", "", self.spacing)
+            self._emit("", (1, 1), False, (), "text", "", self.spacing, 0)
+            self._x = self._x0 = 0
             return
         self._spans, self._x = [], 0
         if len(spans) == 1:
@@ -216,14 +285,29 @@ class Paper:
             tall = style.height * (17 if style.small else self.profile.char_dots)
             spacing = self.spacing
             advance = spacing if spacing > tall else tall
-            self._emit(text, (style.width, style.height), style.bold, (), "text", "", advance)
+            self._emit(
+                text, (style.width, style.height), style.bold, self._marked(text, style), "text", "", advance, used
+            )
             return
         inked = [style for text, style, _, _ in spans if not text.isspace()] or [spans[0][1]]
         tall = max(style.height * (17 if style.small else self.profile.char_dots) for style in inked)
         size = (max(style.width for style in inked), max(style.height for style in inked))
         text = "".join(text for text, _, _, _ in spans)
         parts = tuple(Span(part, style) for part, style, _, _ in spans)
-        self._emit(text, size, any(style.bold for style in inked), parts, "text", "", max(self.spacing, tall))
+        self._emit(text, size, any(style.bold for style in inked), parts, "text", "", max(self.spacing, tall), used)
+
+    def _print_band(self, used: int) -> None:
+        """The bit images of the line, side by side."""
+        width = min(max((left + part.width for left, part in self._bands), default=0), self.width) - self._band_left
+        parts = ((left - self._band_left, part) for left, part in self._bands)
+        picture = composed(width, self._band, parts) if any(part.rows for _, part in self._bands) else None
+        left = self._band_left
+        size = (width, self._band)
+        advance = max(self.spacing, self._band)
+        self._bands.clear()
+        self._band = 0
+        self._emit("", size, False, (), "image", "bit image", advance, width, left, picture)
+        self._x = self._x0 = 0
 
     def _emit(
         self,
@@ -234,25 +318,54 @@ class Paper:
         kind: Kind,
         symbology: str,
         advance: int,
+        used: int,
+        left: int = 0,
+        picture: Picture | None = None,
     ) -> None:
+        """A line of `used` dots, `left` of where lines begin, that moves the paper (or the page's line) on."""
+        align = self.align
         if self.page is not None:
-            self.page.append((self._page_y, ReceiptLine(text, size, bold, self.align, 0.0, spans, kind, symbology)))
+            line = ReceiptLine(text, size, bold, align, 0.0, spans, kind, symbology, picture=picture)
+            self.page.put(self._x0 + left, self._page_y, used, advance, line)
             self._page_y += advance
+            self._x0 = 0
             return
+        top = self.fed_dots - self._top_dots
         self.fed_dots += advance
-        end_mm = (self.fed_dots - self._top_dots) / self.profile.dots_per_mm
-        self._lines.append(ReceiptLine(text, size, bold, self.align, end_mm, spans, kind, symbology))
+        left += self.margin
+        if align != "left":
+            space = self.width - used
+            if space > 0:
+                left += space // 2 if align == "center" else space
+        end_mm = (top + advance) / self.profile.dots_per_mm
+        self._lines.append(ReceiptLine(text, size, bold, align, end_mm, spans, kind, symbology, left, top, 0, picture))
 
-    def symbol(self, kind: Kind, text: str, size: tuple[int, int], name: str) -> None:
-        """A code or an image on lines of its own; `size` (width, height) in dots."""
+    def symbol(self, kind: Kind, text: str, size: tuple[int, int], name: str, picture: Picture | None = None) -> None:
+        """A code or an image on lines of its own, or where the page's position is; `size` (width, height) in dots."""
+        if self.page is not None:
+            self.move_to(self._x)
+            at, x = self._page_y, self._x
+            self._emit(text, size, False, (), kind, name, size[1], size[0], 0, picture)
+            self._page_y = at
+            self._x = self._x0 = min(x + size[0], self.width)
+            return
         self.flush()
-        self._emit(text, size, False, (), kind, name, size[1])
+        self._emit(text, size, False, (), kind, name, size[1], min(size[0], self.width), 0, picture)
 
-    def bit_image(self, width: int, height: int) -> None:
-        """A band of ESC * or GS / in the line; the line feed prints it."""
+    def image(self, picture: Picture, name: str) -> None:
+        """An image on lines of its own."""
+        kept = picture if picture.rows else None
+        self.symbol("image", "", (picture.width, picture.height), name, kept)
+
+    def bit_image(self, picture: Picture) -> None:
+        """A band of ESC * in the line; the line feed prints it."""
         self.settle()
-        self._band = max(self._band, height)
-        self._band_width = min(self._band_width + width, self.width)
+        if not self._bands:
+            self._band_left = self._x
+        self._band = max(self._band, picture.height)
+        if len(self._bands) < _MOST_BANDS:
+            self._bands.append((self._x, picture))
+        self._x = min(self._x + picture.width, self.width)
 
     def feed(self, dots: int) -> None:
         """Print the line if there is one and feed `dots` in all (ESC J), at least by its characters."""
@@ -280,15 +393,37 @@ class Paper:
     def enter_page(self) -> None:
         self.flush()
         if self.page is None:
-            self.page = []
+            self.page = Page(self.profile.dots, self.profile.column_dots)
             self._page_y = 0
-            self.page_height = 0
+            self.bound()
+
+    def turn_page(self, direction: int) -> None:
+        """ESC T: what comes begins at the corner from which the direction reads."""
+        if self.page is not None:
+            self.flush()
+            self.page.direction = direction
+            self._begin_area()
+
+    def page_area(self, x: int, y: int, dx: int, dy: int) -> None:
+        """ESC W: what comes goes there."""
+        if self.page is not None:
+            self.flush()
+            self.page.set_area(x, y, dx, dy)
+            self._begin_area()
+
+    def _begin_area(self) -> None:
+        self._x = self._x0 = self._page_y = 0
+        self.bound()
 
     def page_to(self, y: int) -> None:
         """GS $ and GS \\: vertical position in the page; nothing in standard mode."""
         if self.page is not None:
-            self.flush()
+            self.settle()
+            x = self._x
+            if self._spans or self._band:
+                self._print_line()
             self._page_y = max(y, 0)
+            self._x = self._x0 = x
 
     def page_by(self, y: int) -> None:
         self.page_to(self._page_y + y)
@@ -300,22 +435,30 @@ class Paper:
         self.settle()
         if self._spans or self._band:
             self._print_line()
-        page, height = sorted(self.page, key=lambda item: item[0]), max(self.page_height, self._page_y)
-        top = self.fed_dots - self._top_dots
+        page, top = self.page, self.fed_dots - self._top_dots
+        height = max(page.height, self._page_y if page.direction == 0 else 0)
         self.fed_dots += height
-        for y, line in page:
-            end = (top + min(y + self.spacing, height)) / self.profile.dots_per_mm
-            self._lines.append(line._replace(end_mm=end))
-        self.page = None if leave else page
+        for end, line in page.lines():
+            end_mm = (top + min(end, height)) / self.profile.dots_per_mm
+            self._lines.append(line._replace(end_mm=end_mm, top=top + line.top))
         if leave:
-            self._page_y = 0
+            self._leave_page()
 
     def cancel_page(self, *, leave: bool) -> None:
         """CAN (stay) and ESC S (leave): drop the page's data."""
-        if self.page is not None:
-            self._clear()
-            self.page = None if leave else []
-            self._page_y = 0
+        if self.page is None:
+            return
+        self._clear()
+        self._page_y = 0
+        if leave:
+            self._leave_page()
+        else:
+            self.page.clear()
+
+    def _leave_page(self) -> None:
+        self.page = None
+        self._x = self._x0 = self._page_y = 0
+        self.bound()
 
     def take(self, cut: Literal["full", "partial"] | None) -> Receipt:
         """The paper since the last cut, which ends here."""
@@ -330,7 +473,8 @@ class Paper:
     def drop(self) -> None:
         """Forget the print buffer, the page and the lines since the last cut: torn off, or never come out."""
         self._clear()
-        self.page = None
+        if self.page is not None:
+            self._leave_page()
         self._lines = []
         self._top_dots = self.fed_dots
         self.unknown = 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from o2o_devices.dots import Picture
 from o2o_devices.escpos.events import Cut, Event, Unknown
 from o2o_devices.escpos.paper import Paper
 from o2o_devices.mechanism import Profile
@@ -16,26 +17,38 @@ class State:
     """A printer's modes between two bytes."""
 
     __slots__ = (
+        "astray",
         "barcode_height",
+        "barcode_module",
+        "codes",
         "download",
         "events",
+        "graphics",
         "hri",
-        "nv_sizes",
+        "keep_images",
+        "nv",
         "paper",
-        "pdf417",
+        "payload",
         "profile",
-        "qr_data",
         "qr_level",
         "qr_module",
         "selected",
         "stored_image",
     )
 
-    def __init__(self, profile: Profile, *, kanji: bool) -> None:
+    def __init__(self, profile: Profile, *, kanji: bool, keep_images: bool = False) -> None:
         self.profile = profile
+        self.keep_images = keep_images
         self.paper = Paper(profile, kanji=kanji)
         self.events: list[Event] = []
-        self.nv_sizes: tuple[tuple[int, int], ...] = ()
+        self.astray = False
+        """Has lost its place in the stream (a cheap printer whose paper ended in mid-image)."""
+        self.payload = b""
+        """The bytes of an image behind the command's head, for interpreters that keep them."""
+        self.nv: tuple[Picture, ...] = ()
+        """Of FS q, from 1."""
+        self.graphics: dict[bytes, Picture] = {}
+        """Of GS ( L, by function (67 NV, 83 download) and key."""
         self.reset_modes()
 
     def reset_modes(self) -> None:
@@ -44,12 +57,13 @@ class State:
         self.selected = True
         self.barcode_height = 162
         self.hri = 0
-        self.qr_data = b""
+        self.barcode_module = 3
+        self.codes: dict[int, bytes] = {}
+        """Data of GS ( k stored and not yet printed, by symbology (49: QR)."""
         self.qr_level = 48
         self.qr_module = 3
-        self.pdf417 = b""
-        self.stored_image: tuple[int, int] | None = None
-        self.download: tuple[int, int] | None = None
+        self.stored_image: Picture | None = None
+        self.download: Picture | None = None
 
     def unknown(self, data: bytes) -> None:
         self.paper.unknown += 1

@@ -21,11 +21,13 @@ class Status(NamedTuple):
     near_end: bool = False
     error: bool = False
     """A mechanical or cutter error that waits for recovery."""
+    overheated: bool = False
+    """The head is too hot: an error that passes by itself."""
 
     @property
     def offline(self) -> bool:
         """Not able to print, for whatever reason."""
-        return not self.online or self.cover_open or self.paper_end or self.error
+        return not self.online or self.cover_open or self.paper_end or self.error or self.overheated
 
 
 def realtime(n: int, status: Status) -> bytes:
@@ -34,9 +36,9 @@ def realtime(n: int, status: Status) -> bytes:
     if n == 1:
         byte |= 0x08 * status.offline
     elif n == 2:
-        byte |= 0x04 * status.cover_open | 0x20 * status.paper_end | 0x40 * status.error
+        byte |= 0x04 * status.cover_open | 0x20 * status.paper_end | 0x40 * (status.error or status.overheated)
     elif n == 3:
-        byte |= 0x08 * status.error
+        byte |= 0x08 * status.error | 0x40 * status.overheated
     elif n == 4:
         byte |= 0x0C * (status.near_end or status.paper_end) | 0x60 * status.paper_end
     else:
@@ -54,7 +56,7 @@ def transmit(n: int, status: Status) -> bytes:
 def automatic(status: Status) -> bytes:
     """The four bytes of Automatic Status Back (GS a)."""
     first = 0x10 | 0x08 * status.offline | 0x20 * status.cover_open
-    second = 0x08 * status.error
+    second = 0x08 * status.error | 0x40 * status.overheated
     third = 0x03 * (status.near_end or status.paper_end) | 0x0C * status.paper_end
     return bytes((first, second, third, 0x00))
 

@@ -37,6 +37,18 @@ BARCODES = {
 }  # fmt: skip
 """Symbologies of GS k m."""
 
+CODES_2D = {
+    48: "PDF417", 49: "QR", 50: "MAXICODE", 51: "GS1-DATABAR-2D", 52: "COMPOSITE", 53: "AZTEC", 54: "DATAMATRIX",
+}  # fmt: skip
+"""Symbologies of GS ( k."""
+_FIXED = {"UPC-A": 95, "UPC-E": 51, "EAN13": 95, "EAN8": 67}
+_PER_CHARACTER = {"CODE39": 16, "ITF": 9, "CODABAR": 12, "CODE93": 9}
+
+
+def barcode_modules(symbology: str, characters: int) -> int:
+    """Width in narrow bars, quiet zones left out: exact for EAN and UPC, an estimate (11 a character) for the rest."""
+    return _FIXED.get(symbology) or _PER_CHARACTER.get(symbology, 11) * (characters + 2) + 2
+
 
 def qr_modules(size_bytes: int, level: int) -> int:
     """Modules on a side: 21 for version 1, 4 more per version. 40 bytes at level M: version 3, 29 modules."""

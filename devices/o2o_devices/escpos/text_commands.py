@@ -161,6 +161,32 @@ def line_spacing(state: State, args: bytes) -> None:
     state.paper.spacing = round(args[0] * state.paper.motion_y)
 
 
+def spacing_360(state: State, args: bytes) -> None:
+    """ESC + n: n/360 inch."""
+    state.paper.spacing = round(args[0] * 25.4 * state.profile.dots_per_mm / 360)
+
+
+def spacing_60(state: State, args: bytes) -> None:
+    """ESC A n: n/60 inch."""
+    state.paper.spacing = round(args[0] * 25.4 * state.profile.dots_per_mm / 60)
+
+
+def wide_on(state: State, args: bytes) -> None:
+    """ESC SO: twice as wide until the line is printed."""
+    paper = state.paper
+    paper.wide_line = True
+    paper.size, paper.kanji_size = (2, paper.size[1]), (2, paper.kanji_size[1])
+    paper.restyle()
+
+
+def wide_off(state: State, args: bytes) -> None:
+    """ESC DC4."""
+    paper = state.paper
+    paper.wide_line = False
+    paper.size, paper.kanji_size = (1, paper.size[1]), (1, paper.kanji_size[1])
+    paper.restyle()
+
+
 def motion_units(state: State, args: bytes) -> None:
     """GS P x y: units of 1/x and 1/y inch; 0: the default, one dot."""
     dots_per_inch = 25.4 * state.profile.dots_per_mm
@@ -217,10 +243,17 @@ def standard_mode(state: State, args: bytes) -> None:
 
 
 def page_area(state: State, args: bytes) -> None:
-    """ESC W x y dx dy, two bytes each: of the page's area the height matters here."""
-    if state.paper.page is not None:
-        bottom = _word(args[2:4]) + _word(args[6:8])
-        state.paper.page_height = max(state.paper.page_height, round(bottom * state.paper.motion_y))
+    """ESC W x y dx dy, two bytes each."""
+    across, down = state.paper.motion_x, state.paper.motion_y
+    x, y, dx, dy = (_word(args[at : at + 2]) for at in (0, 2, 4, 6))
+    state.paper.page_area(round(x * across), round(y * down), round(dx * across), round(dy * down))
+
+
+def page_direction(state: State, args: bytes) -> None:
+    """ESC T n: 0 from the upper left, 1 upwards from the lower left, 2 upside down, 3 down from the upper right."""
+    n = args[0] - 48 if args[0] >= 48 else args[0]
+    if n <= 3:
+        state.paper.turn_page(n)
 
 
 def page_position(state: State, args: bytes) -> None:
