@@ -133,15 +133,47 @@ TABLES: dict[str, pa.Schema] = {
             _f("payment_id", i64),
             _f("order_id", i64),
             _f("amount_fen", i64),
+            _f("method", s, null=True),  # provider | balance (of a wallet); null: provider
+            _f("taken_fen", i64, null=True),  # what the platform's books say was taken; null: the amount, if paid
             _f("state", s),  # o2o_domain.payments.PaymentState, the platform's view
             _f("requested", f64),
             _f("confirmed", f64, null=True),
             _f("callback", f64, null=True),
+            _f("disputed", f64, null=True),  # another amount than due was heard of
+            _f("refund_fen", i64, null=True),  # owed back in all; null: the amount, if refunded
             _f("provider_state", s, null=True),  # the provider's view; null: it never heard of it
             _f("provider_fen", i64, null=True),  # what the provider really took; 0 or null if it took nothing
             _f("provider_refunded_fen", i64, null=True),
         ]
     ),
+    # Each part of money owed back.
+    "refunds": pa.schema(
+        [
+            _f("refund_id", i64),
+            _f("payment_id", i64),
+            _f("order_id", i64, null=True),  # null: money for a payment that is not the platform's
+            _f("fen", i64),
+            _f("reason", s),
+            _f("wanted", f64),
+            _f("done", f64, null=True),  # the provider has confirmed it
+        ]
+    ),
+    # What reconciliation found to differ (G11); repaired - since is the time to repair.
+    "reconciliations": pa.schema(
+        [
+            _f("reconciliation_id", i64),
+            _f("payment_id", i64),
+            _f("order_id", i64, null=True),
+            _f("verdict", s),  # o2o_domain.reconcile.Repair
+            _f("reason", s),
+            _f("fen", i64),
+            _f("since", f64),  # since when the two sides differed
+            _f("found", f64),
+            _f("repaired", f64, null=True),  # null: for people, or for the provider, to repair
+        ]
+    ),
+    # What merchants were paid out of what was settled (A9).
+    "payouts": pa.schema([_f("payout_id", i64), _f("merchant_id", i32), _f("at", f64), _f("amount_fen", i64)]),
     # Double entry: within a transaction the amounts sum to 0 (debit positive).
     "ledger": pa.schema(
         [
@@ -163,6 +195,22 @@ TABLES: dict[str, pa.Schema] = {
             _f("returned", i64),  # pieces given back by closed, rejected or cancelled orders
             _f("level", i64),
             _f("min_level", i64),
+        ]
+    ),
+    # One row a branch of an order's reservation (W10).
+    "reservations": pa.schema(
+        [
+            _f("order_id", i64),
+            _f("branch", s),  # o2o_domain.tcc.Branch: stock | coupon | balance
+            _f("state", s),  # o2o_domain.tcc.Fence: tried | confirmed | cancelled
+        ]
+    ),
+    "wallets": pa.schema(
+        [
+            _f("user_id", i32),
+            _f("balance_fen", i64),
+            _f("held_fen", i64),  # by orders that are placed and not paid yet
+            _f("topped_up_fen", i64),  # all that ever came in from outside
         ]
     ),
     "coupons": pa.schema(
@@ -248,6 +296,17 @@ TABLES: dict[str, pa.Schema] = {
             _f("at", f64),
             _f("travel_s", f64),
             _f("signed", b),
+        ]
+    ),
+    # One row a change of state of the breaker before a helper service (S11); each process has its own breakers.
+    "breakers": pa.schema(
+        [
+            _f("process", s),
+            _f("helper", s),  # risk | recommendation | reviews
+            _f("at", f64),
+            _f("from_state", s),  # o2o_domain.breaker.BreakerState
+            _f("to_state", s),
+            _f("reason", s),
         ]
     ),
     # Time series in long form: queue lengths, work in progress, lateness, arrivals.

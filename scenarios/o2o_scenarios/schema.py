@@ -35,6 +35,7 @@ MinuteOfDay = Annotated[Whole, Field(ge=0, le=1440)]
 Segment = Literal["work_meal", "family", "social"]
 Vehicle = Literal["motorcycle", "bicycle", "car", "walking"]
 Weather = Literal["clear", "rain", "storm"]
+HelperName = Literal["risk", "recommendation", "reviews"]
 
 
 class Spec(BaseModel):
@@ -175,6 +176,26 @@ class StageSpec(Spec):
     cv: NonNegativeFloat = 0.5
 
 
+class PaymentFaultsSpec(Spec):
+    """Shares of payments whose callback goes wrong, one fault each; both worlds meet the same."""
+
+    lost: Fraction = 0.0
+    """The money is taken, the callback never comes."""
+    doubled: Fraction = 0.0
+    """Told twice."""
+    late: Fraction = 0.0
+    late_mean_s: PositiveFloat = 30.0
+    """How much later, exponential."""
+    amount_wrong: Fraction = 0.0
+    """Another amount is taken, and told."""
+
+    @model_validator(mode="after")
+    def _shares(self) -> PaymentFaultsSpec:
+        if self.lost + self.doubled + self.late + self.amount_wrong > 1.0 + 1e-6:
+            raise ValueError("the shares lost + doubled + late + amount_wrong must not exceed 1")
+        return self
+
+
 class PaymentSpec(Spec):
     """The sandbox payment provider: how long users take, how its callback behaves, how often it refuses."""
 
@@ -182,6 +203,41 @@ class PaymentSpec(Spec):
     callback_mean_s: NonNegativeFloat = 0.1
     refuse_share: Fraction = 0.005
     deadline_s: PositiveFloat = 900.0
+    faults: PaymentFaultsSpec = PaymentFaultsSpec()
+    reconcile_interval_s: PositiveFloat = 30.0
+    """How often the platform compares its books with the provider's."""
+    reconcile_grace_s: NonNegativeFloat = 10.0
+    """A payment is compared when the provider decided so long ago: its callback may still be on its way."""
+    balance_share: Fraction = 0.0
+    """Share of the users' orders that are paid from a wallet, at once and without the provider."""
+    wallet_fen: PositiveInt = 20_000
+    """What each user has in the wallet when the run begins, if anybody pays from one."""
+
+
+class HelperFaultSpec(Spec):
+    """A helper service that dies, and comes back."""
+
+    helper: HelperName
+    kill_s: NonNegativeFloat
+    """City seconds after the epoch at which its process is killed."""
+    back_s: PositiveFloat
+    """City seconds after the epoch at which it is started again."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> HelperFaultSpec:
+        if self.kill_s >= self.back_s:
+            raise ValueError("kill_s must come before back_s")
+        return self
+
+
+class BreakerSpec(Spec):
+    """When a helper counts as ill, and when it is tried again (o2o_domain.breaker); run seconds."""
+
+    timeout_s: PositiveFloat = 0.1
+    """An order waits no longer for a helper."""
+    failures: PositiveInt = 5
+    """Failures in a row that open the breaker."""
+    open_s: NonNegativeFloat = 5.0
 
 
 class PlatformSpec(Spec):
@@ -198,6 +254,25 @@ class PlatformSpec(Spec):
     event: StageSpec = StageSpec(mean_ms=5.0)
     """Any other request of an actor (accept, ready, picked up, delivered, claim, visit)."""
     payment: PaymentSpec = PaymentSpec()
+    helpers: tuple[HelperName, ...] = ()
+    """Helper services of the order path that run beside the platform, behind breakers (S11)."""
+    helper: StageSpec = StageSpec(mean_ms=2.0)
+    """How long a helper takes to answer."""
+    breaker: BreakerSpec = BreakerSpec()
+    helper_faults: tuple[HelperFaultSpec, ...] = ()
+
+    @model_validator(mode="after")
+    def _helpers_known(self) -> PlatformSpec:
+        if len(set(self.helpers)) != len(self.helpers):
+            raise ValueError("helpers must be unique")
+        last: dict[str, float] = {}
+        for fault in self.helper_faults:
+            if fault.helper not in self.helpers:
+                raise ValueError(f"helper_faults: {fault.helper} is not among the helpers")
+            if fault.kill_s <= last.get(fault.helper, -1.0):
+                raise ValueError(f"helper_faults: {fault.helper} is killed again before it is back")
+            last[fault.helper] = fault.back_s
+        return self
 
 
 class PrinterFaultsSpec(Spec):

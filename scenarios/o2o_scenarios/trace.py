@@ -36,6 +36,7 @@ TRACE_SCHEMA = pa.schema(
         pa.field("pay_confirm_s", pa.float64(), False),  # run seconds until the user confirms the payment
         pa.field("pay_callback_s", pa.float64(), False),  # run seconds until the provider's callback
         pa.field("pay_refused", pa.bool_(), False),
+        pa.field("pay_balance", pa.bool_(), False),  # from the user's wallet; the three columns before are unused then
         pa.field("review_stars", pa.int8(), False),  # 0: no review
         pa.field("redeem_after_s", pa.float64(), True),  # deal: city seconds from purchase to redemption; null: never
         pa.field("note", pa.string(), False),
@@ -64,6 +65,7 @@ class Intent:
     pay_confirm_s: float
     pay_callback_s: float
     pay_refused: bool
+    pay_balance: bool
     review_stars: int
     redeem_after_s: float | None
     note: str
@@ -95,6 +97,10 @@ class Trace:
     def read(cls, path: Path) -> Trace:
         """Read a trace written by `write`. Raises ValueError if the columns are not those of TRACE_SCHEMA."""
         table = pq.read_table(path)
+        if "pay_balance" not in table.schema.names and "pay_refused" in table.schema.names:  # a trace of before wallets
+            place = table.schema.get_field_index("pay_refused") + 1
+            nobody = pa.repeat(pa.scalar(False), table.num_rows)
+            table = table.add_column(place, TRACE_SCHEMA.field("pay_balance"), nobody)
         if table.schema.names != TRACE_SCHEMA.names:
             raise ValueError(f"{path}: not a trace (columns {table.schema.names})")
         meta = (table.schema.metadata or {}).get(b"o2o", b"{}")

@@ -114,6 +114,7 @@ def fake_tables(
     printers = [0.0] * merchants
     orders: list[dict[str, Any]] = []
     tickets, receipts, payments, entries, vouchers, requests = [], [], [], [], [], []
+    refunds, due = [], dict.fromkeys(range(merchants), 0)
     reserved: dict[int, int] = {}
     returned: dict[int, int] = {}
     coupon = {"claimed": 0, "redeemed": 0, "returned": 0, "redeemed_fen": 0}
@@ -170,6 +171,7 @@ def fake_tables(
         payment = {
             "payment_id": i, "order_id": i, "amount_fen": row["total_fen"], "requested": row["accepted"],
             "confirmed": None, "callback": row["paid"], "provider_fen": 0, "provider_refunded_fen": 0,
+            "method": "provider", "taken_fen": None, "refund_fen": None, "disputed": None,
         }  # fmt: skip
         payments.append(payment)
         if state == "payment_failed":
@@ -187,6 +189,10 @@ def fake_tables(
         if deal:
             row.update(dict.fromkeys(unpaid[2:]), state="redeemed" if i % 2 else "issued")
             mark = at + 600.0 if i % 2 else None
+            if mark is not None:
+                booked = books.settled(quote, merchant_id=m, commission_share=0.1)
+                entries += [[i * 2 + 1, i, mark, "settled", p.account, p.amount_fen] for p in booked]
+                due[m] += booked[0].amount_fen
             vouchers.append(
                 {
                     "voucher_id": i, "order_id": i, "deal_id": m * 10, "state": row["state"], "issued": row["paid"],
@@ -217,6 +223,12 @@ def fake_tables(
             payment.update(state="refunded", provider_refunded_fen=row["total_fen"])
             booked = books.refunded(quote, merchant_id=m, commission_share=0.1)
             entries += [[i * 2 + 1, i, row["closed"], "refunded", p.account, p.amount_fen] for p in booked]
+            refunds.append(
+                {
+                    "refund_id": i, "payment_id": i, "order_id": i, "fen": row["total_fen"], "reason": "refunded",
+                    "wanted": row["closed"], "done": row["closed"] + 0.2,
+                }
+            )  # fmt: skip
             coupon["returned"] += bool(discount)
             for item in items:
                 returned[item["dish_id"]] = returned.get(item["dish_id"], 0) + item["qty"]
@@ -235,6 +247,9 @@ def fake_tables(
         to_shop, to_user = rng.gamma(3, 60) / speed, (away * 1.35 / 6.4 + 20) / speed
         row["picked_up"] = max(row["ready"], row["assigned"] + to_shop) + 60 / speed
         row["delivered"] = row["closed"] = row["picked_up"] + to_user + 80 / speed
+        booked = books.settled(quote, merchant_id=m, commission_share=0.1)
+        entries += [[i * 2 + 1, i, row["delivered"], "settled", p.account, p.amount_fen] for p in booked]
+        due[m] += booked[0].amount_fen
         row.update(rider_id=r, state="delivered", stars=int(rng.choice([0, 0, 0, 4, 5])))
         heapq.heappush(free, (row["delivered"], r))
         driving[r] += to_shop + to_user
@@ -257,12 +272,28 @@ def fake_tables(
         }
         for dish in sorted(reserved)
     ]  # fmt: skip
+    payouts = []
+    for m in range(0, merchants, 2):  # half of them are paid out what is theirs
+        if due[m]:
+            payouts.append({"payout_id": m, "merchant_id": m, "at": end, "amount_fen": due[m]})
+            booked = books.paid_out(m, due[m])
+            entries += [[2 * n + m, None, end, "paid_out", p.account, p.amount_fen] for p in booked]
+    repairs = [
+        {
+            "reconciliation_id": 0, "payment_id": payments[0]["payment_id"], "order_id": payments[0]["order_id"],
+            "verdict": "take_payment", "reason": "callback_lost", "fen": payments[0]["amount_fen"],
+            "since": payments[0]["requested"], "found": payments[0]["requested"] + 9, "repaired": end,
+        }
+    ]  # fmt: skip
+    wallets = [_pay_from_wallet(next(row for row in orders if row["state"] == "delivered"), payments, entries)]
     ledger = [dict(zip(TABLES["ledger"].names, [k, *entry], strict=True)) for k, entry in enumerate(entries)]
     budget = [{"code": "LUNCH5", "budget_fen": 100_000_000, "committed_fen": coupon["redeemed_fen"], **coupon}]
     moments = np.arange(0.0, end, max(end / 120, 1.0))
     made = {
         "orders": orders, "requests": requests, "tickets": tickets, "receipts": receipts, "payments": payments,
-        "ledger": ledger, "stock": stock, "coupons": budget, "vouchers": vouchers, "merchants": shops,
+        "ledger": ledger, "refunds": refunds, "reconciliations": repairs, "payouts": payouts,
+        "stock": stock, "reservations": fences(orders, payments), "wallets": wallets,
+        "coupons": budget, "vouchers": vouchers, "merchants": shops,
         "riders": rider_rows, "roads": road_rows,
         "samples": [
             {"at": float(t), "metric": metric, "value": float(base * (1 + np.sin(t / end * 6)) + rng.random())}
@@ -271,6 +302,31 @@ def fake_tables(
         ],
     }  # fmt: skip
     return {name: as_table(name, rows) for name, rows in made.items()}
+
+
+def _pay_from_wallet(order: dict[str, Any], payments: list[Any], entries: list[Any]) -> dict[str, Any]:
+    """Have this order be paid from its user's wallet; the wallet."""
+    payment = next(row for row in payments if row["order_id"] == order["order_id"])
+    payment.update(method="balance", provider_state=None, provider_fen=None, provider_refunded_fen=None)
+    for entry in entries:
+        if entry[1] == order["order_id"] and entry[4] == books.PROVIDER_CLEARING:
+            entry[4] = books.USER_BALANCES
+    left = 20_000 - order["total_fen"]
+    return {"user_id": order["user_id"], "balance_fen": left, "held_fen": 0, "topped_up_fen": 20_000}
+
+
+def fences(orders: list[Any], payments: list[Any]) -> list[dict[str, Any]]:
+    """What each branch of the orders must have done."""
+    by_balance = {row["order_id"] for row in payments if row["method"] == "balance"}
+    rows = []
+    for order in orders:
+        if order["state"] == "refused":
+            continue
+        wallet = order["order_id"] in by_balance
+        used = {"stock": order["kind"] == "order", "coupon": order["coupon_code"], "balance": wallet}
+        state = "confirmed" if order["paid"] is not None else "cancelled"
+        rows += [{"order_id": order["order_id"], "branch": name, "state": state} for name, yes in used.items() if yes]
+    return rows
 
 
 def fake_pools() -> dict[str, pa.Table]:

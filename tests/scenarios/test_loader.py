@@ -130,7 +130,7 @@ def test_a_bad_override_is_told_in_one_line(override: str, message: str) -> None
         ("lunch_pek", r"did you mean `lunch_peak`\?"),
         ("nowhere/x.yaml", r"nowhere/x\.yaml: no such file"),
         (".", r"is a folder"),
-        ("", r"no scenario is named ``; known: lunch_peak"),
+        ("", r"no scenario is named ``; known: helpers_down, lunch_peak"),
     ],
 )
 def test_an_unknown_name_gets_a_near_match_or_what_is_known(name: str, message: str) -> None:

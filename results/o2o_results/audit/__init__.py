@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 from pydantic import ValidationError
 
-from o2o_results.audit import goods, leads, money, orders, receipts, riders, tickets
+from o2o_results.audit import goods, helpers, leads, money, orders, receipts, reservations, riders, settlement, tickets
 from o2o_results.audit.evidence import Evidence, Finding, Promise
 from o2o_results.errors import DamagedRun
 from o2o_results.manifest import Manifest
@@ -26,8 +26,11 @@ ALL: tuple[Promise, ...] = (
     *tickets.PROMISES,
     *receipts.PROMISES,
     *money.PROMISES,
+    *settlement.PROMISES,
     *goods.PROMISES,
+    *reservations.PROMISES,
     *riders.PROMISES,
+    *helpers.PROMISES,
     *leads.PROMISES,
 )
 """Every promise, in the order of the report."""

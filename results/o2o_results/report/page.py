@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 
 from o2o_results.errors import ResultsError
-from o2o_results.report import charts, city_charts, figures, headline, sections
+from o2o_results.report import charts, city_charts, figures, headline, helpers, sections
 from o2o_results.report.environment import render, save
 from o2o_results.report.map import city_map
 from o2o_results.report.view import RunView, views
@@ -49,6 +49,9 @@ def report_html(runs: Sequence[RunReader]) -> str:
         _order_charts(shown, embeds)
     if has_leads:
         embeds["leads"] = city_charts.lead_series(shown)
+    has_helpers = has_orders and helpers.shown(shown)
+    if has_helpers:
+        embeds["helpers"] = helpers.states(shown)
     maps = _maps(shown, embeds)
     samples, still = _samples(shown, embeds)
     requests = [found for view in shown if (found := sections.requests(view))]
@@ -63,6 +66,7 @@ def report_html(runs: Sequence[RunReader]) -> str:
         ("map", "Map", maps),
         ("city", "Kitchens and riders", has_orders),
         ("leads", "Leads", has_leads),
+        ("helpers", "Helpers", has_helpers),
         ("samples", "Queues", samples),
         ("requests", "Requests", requests),
         ("slowest", "Slowest", slowest),
@@ -89,6 +93,7 @@ def report_html(runs: Sequence[RunReader]) -> str:
         busiest=[sections.busiest(view) for view in shown if view.table("merchants").num_rows],
         outcomes=[sections.outcomes(view) for view in shown if view.table("orders").num_rows],
         leads=[f"{view.label}: {city_charts.pool_words(view.summary.pools)}." for view in shown] if has_leads else [],
+        helpers=[helpers.outages(view) for view in shown] if has_helpers else [],
         samples=samples,
         still=still,
         requests=requests,
