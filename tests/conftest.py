@@ -8,9 +8,12 @@ end of a run, where nobody can miss it.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+import servers
 
 SLOW_IS_FINE = [HealthCheck.too_slow]  # machines are shared
 settings.register_profile("o2o", derandomize=True, deadline=None, max_examples=150, suppress_health_check=SLOW_IS_FINE)
@@ -18,6 +21,25 @@ settings.register_profile("explore", deadline=None, max_examples=5000, suppress_
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "o2o"))
 
 NOT_TESTED = "NOT TESTED"
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL database of the test's own."""
+    with servers.postgres_database() as url:
+        yield url
+
+
+@pytest.fixture
+def redis_place() -> Iterator[tuple[str, str]]:
+    """(URL, key prefix) of a corner of Redis of the test's own."""
+    with servers.redis_prefix() as place:
+        yield place
+
+
+def pytest_sessionfinish() -> None:
+    """Drop what tests were lent."""
+    servers.drop_databases()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

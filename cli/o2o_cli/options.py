@@ -37,7 +37,7 @@ def _resumed(out: Path | None) -> Path | None:
     return out if out is not None and out.is_dir() else _out(out)
 
 
-def _file(option: str) -> Callable[[Path | None], Path | None]:
+def file_for(option: str) -> Callable[[Path | None], Path | None]:
     """The path of an option, if a file can be written there: known before the work begins, not after it."""
 
     def check(path: Path | None) -> Path | None:
@@ -45,6 +45,18 @@ def _file(option: str) -> Callable[[Path | None], Path | None]:
             _beneath_a_folder(path, option)
             if path.is_dir():
                 raise UsageError(f"{option} {path}: is a folder; name a file")
+        return path
+
+    return check
+
+
+def folder_for(option: str) -> Callable[[Path], Path]:
+    """The path of an option, if a folder can be made there, or there is one. Raises UsageError."""
+
+    def check(path: Path) -> Path:
+        _beneath_a_folder(path, option)
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"{option} {path}: is a file; name a folder")
         return path
 
     return check
@@ -75,7 +87,7 @@ OutOption = Annotated[
 JsonOption = Annotated[
     Path | None,
     typer.Option(
-        "--json", metavar="PATH", callback=_file("--json"), help="Also write the figures as JSON under stable names."
+        "--json", metavar="PATH", callback=file_for("--json"), help="Also write the figures as JSON under stable names."
     ),
 ]
 ResumeOption = Annotated[
@@ -88,11 +100,11 @@ ResumeOption = Annotated[
     ),
 ]
 ReportOption = Annotated[
-    Path | None, typer.Option("--out", metavar="FILE", callback=_file("--out"), help="The HTML file to write.")
+    Path | None, typer.Option("--out", metavar="FILE", callback=file_for("--out"), help="The HTML file to write.")
 ]
 SchemaOption = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FILE", callback=_file("--out"), help="Write to a file, not to the terminal."),
+    typer.Option("--out", metavar="FILE", callback=file_for("--out"), help="Write to a file, not to the terminal."),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the essential lines, no progress.")]
 
@@ -117,6 +129,7 @@ def write_json(path: Path | None, figures: Mapping[str, Any], *, seed: int | Non
     """Write figures with what others need to check them: machine, versions, seed and argv."""
     if path is None:
         return
-    whole = {"figures": figures, "seed": seed, "argv": sys.argv, "machine": machine(), "versions": versions()}
+    argv = ["o2o", *sys.argv[1:]]  # and not where this machine keeps the command
+    whole = {"figures": figures, "seed": seed, "argv": argv, "machine": machine(), "versions": versions()}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(whole, indent=2, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")

@@ -31,7 +31,7 @@ from o2o_sim.city.road_table import road_table
 
 Row = dict[str, Any]
 CITY_TABLES = ("merchants", "riders", "samples", "receipts")
-READINGS = 20
+READINGS = 60
 """Times that everything is read at most, waiting for a moment in which no order moves."""
 PAUSE_S = 0.5
 """Pause before it is read again."""
@@ -72,6 +72,8 @@ class _Collector:
             at_rest = _paid_back(rows["payments"]) and self._own_orders() == exported
             if at_rest or reading == READINGS:
                 break
+            if any(row["state"] == "disputed" for row in rows["payments"]):
+                self._admin.post("/admin/payments/reconcile", json={})
             time.sleep(PAUSE_S)
         tables = {
             name: pa.Table.from_pylist([_only(name, row) for row in content], TABLES[name])
@@ -92,9 +94,17 @@ class _Collector:
             "tickets": self._tickets(),
             "payments": self._payments(),
             "ledger": self._ledger(),
+            "refunds": [self._timed(row, "wanted", "done") for row in self._of_orders("refunds")],
+            "reconciliations": [
+                self._timed(row, "since", "found", "repaired") for row in self._of_orders("reconciliations")
+            ],
+            "payouts": self._payouts(),
             "stock": self._stock(),
             "coupons": self._coupons(),
+            "reservations": list(self._of_orders("reservations")),
+            "wallets": self._wallets(),
             "vouchers": self._vouchers(),
+            "breakers": [self._timed(row, "at") for row in self._export("breakers")],
             **self._crm(),
         }
 
@@ -180,8 +190,22 @@ class _Collector:
         ]
 
     def _ledger(self) -> list[Row]:
-        rows = (self._timed(row, "at") for row in self._of_orders("ledger"))
-        return [{**row, "account": self._account(row["account"])} for row in rows]
+        """Entries of this run's orders, and payouts of its merchants."""
+        found = []
+        paid_out = {row["txn_id"] for row in self._export("ledger") if self._is_payout(row)}
+        for row in self._export("ledger"):
+            intent = self._intent_of.get(row["order_id"])
+            if intent is not None or row["txn_id"] in paid_out:
+                found.append({**self._timed(row, "at"), "order_id": intent, "account": self._account(row["account"])})
+        return found
+
+    def _is_payout(self, row: Row) -> bool:
+        _, _, number = row["account"].partition(":")
+        return row["reason"] == "paid_out" and number.isdigit() and int(number) in self._merchant_of
+
+    def _payouts(self) -> list[Row]:
+        rows = (row for row in self._export("payouts") if row["merchant_id"] in self._merchant_of)
+        return [{**self._timed(row, "at"), "merchant_id": self._merchant_of[row["merchant_id"]]} for row in rows]
 
     def _stock(self) -> list[Row]:
         return [
@@ -194,6 +218,10 @@ class _Collector:
         rows = (row for row in self._export("coupons") if row["code"] in self._coupon_of)
         return [{**row, "code": self._coupon_of[row["code"]]} for row in rows]
 
+    def _wallets(self) -> list[Row]:
+        rows = ({**row, "user_id": self._number(row["user_ref"], "user")} for row in self._export("wallets"))
+        return [row for row in rows if row["user_id"] is not None]
+
     def _vouchers(self) -> list[Row]:
         rows = (self._timed(row, "issued", "redeemed") for row in self._of_orders("vouchers"))
         return [{**row, "deal_id": self._deal_of[row["deal_id"]]} for row in rows]
@@ -205,7 +233,7 @@ class _Collector:
             charge = statement.get(row["payment_id"], {})
             rows.append(
                 {
-                    **self._timed(row, "requested", "confirmed", "callback"),
+                    **self._timed(row, "requested", "confirmed", "callback", "disputed"),
                     "provider_state": charge.get("state"),
                     "provider_fen": charge.get("charged_fen"),
                     "provider_refunded_fen": charge.get("refunded_fen"),
@@ -220,13 +248,19 @@ class _Collector:
             return {}
         parts = urlsplit(pay_url)
         url = f"{parts.scheme}://{parts.netloc}/statement"
-        try:
-            charges = httpx.get(url, timeout=60.0, trust_env=False).raise_for_status().json()["charges"]
-        except (httpx.HTTPError, KeyError, ValueError) as error:
-            raise TargetError(
-                f"{url}: the provider's statement cannot be read ({error or type(error).__name__})"
-            ) from error
-        return {charge["payment_id"]: charge for charge in charges}
+        charges: dict[int, Row] = {}
+        after, more = 0, True
+        with httpx.Client(timeout=60.0, trust_env=False) as client:
+            while more:
+                try:
+                    page = client.get(url, params={"after": after}).raise_for_status().json()
+                    charges |= {charge["payment_id"]: charge for charge in page["charges"]}
+                    after, more = page["next"], page["more"]
+                except (httpx.HTTPError, KeyError, ValueError) as error:
+                    raise TargetError(
+                        f"{url}: the provider's statement cannot be read ({error or type(error).__name__})"
+                    ) from error
+        return charges
 
     def _account(self, account: str) -> str:
         """Accounts of merchants carry the platform's number of the merchant."""
@@ -295,8 +329,12 @@ class _Collector:
 
 
 def _paid_back(payments: list[Row]) -> bool:
-    """Whether the provider has paid back all that the platform owes the users."""
-    return all((row["provider_refunded_fen"] or 0) >= (row["refund_fen"] or 0) for row in payments)
+    """Whether the provider has paid back all that the platform owes the users, and nothing is in dispute."""
+    return all(
+        row["method"] == "balance"
+        or ((row["provider_refunded_fen"] or 0) >= (row["refund_fen"] or 0) and row["state"] != "disputed")
+        for row in payments
+    )
 
 
 def _only(name: str, row: Mapping[str, Any]) -> Row:

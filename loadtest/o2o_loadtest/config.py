@@ -60,6 +60,10 @@ class LiveConfig(msgspec.Struct):
     prefix: str = ""
     """Begins every reference of this run, so that several runs can share one platform."""
     request_timeout_s: float = 30.0
+    payment_faults: dict[int, tuple[str, float, int]] = {}
+    """What becomes of some payments' callbacks, by intent: (kind, seconds late, fen beside the amount)."""
+    pages: bool = False
+    """Users look at the merchant's page as they order."""
 
     def order_ref(self, intent_id: int) -> str:
         """The idempotency key of an intent, which the platform keeps as the order's reference."""

@@ -17,6 +17,8 @@ from o2o_scenarios.trace import Intent
 
 Post = Callable[..., Any]
 """Locust's `session.post(url, json=, headers=, name=)`; its response has `status_code` and `json()`."""
+Get = Callable[..., Any]
+"""Locust's `session.get(url, name=)`, alike."""
 
 
 RETRY_PAUSES_S = (0.1, 0.5, 2.0)
@@ -35,11 +37,17 @@ class Journeys:
     """Runs the journey of each intent of a trace against one platform."""
 
     def __init__(
-        self, config: LiveConfig, intents: list[Intent], post: Post, on_done: Callable[[str, float, str | None], None]
+        self,
+        config: LiveConfig,
+        intents: list[Intent],
+        post: Post,
+        get: Get,
+        on_done: Callable[[str, float, str | None], None],
     ) -> None:
         self._config = config
         self._intents = intents
         self._post = post
+        self._get = get
         self._on_done = on_done
         self.journal = Journal()
 
@@ -58,6 +66,8 @@ class Journeys:
             "outcome": "lost",
         }
         self.journal.journeys.append(row)
+        if self._config.pages and intent.kind == "order":
+            gevent.spawn(self._look, intent, intended)
         answer = self._place(intent, intended)
         error: str | None = None
         if answer is None:
@@ -68,8 +78,8 @@ class Journeys:
         else:
             row["platform_order_id"] = answer["order_id"]
             row["outcome"] = "placed"
-            row["pay_url"] = answer["payment"]["pay_url"]
-            if not self._pay(intent, answer["payment"]["pay_url"]):
+            row["pay_url"] = answer["payment"].get("pay_url")  # none: it was paid from the wallet
+            if row["pay_url"] and not self._pay(intent, row["pay_url"], answer["total_fen"]):
                 error = "payment not confirmed"
         self._on_done(f"{intent.kind}, from the intended time", self._now() - intended, error)
 
@@ -78,7 +88,8 @@ class Journeys:
         body: dict[str, Any]
         if intent.kind == "deal":
             assert intent.deal_id is not None  # the trace's schema: a deal names its deal
-            name, path, body = "POST /deals/{id}/buy", f"/deals/{ids.deals[intent.deal_id]}/buy", {"qty": 1}
+            name, path = "POST /deals/{id}/buy", f"/deals/{ids.deals[intent.deal_id]}/buy"
+            body = {"qty": 1}
         else:
             name, path = "POST /orders", "/orders"
             body = {
@@ -93,15 +104,30 @@ class Journeys:
                 },
                 "note": intent.note,
             }
+        if intent.pay_balance:
+            body["pay_with"] = "balance"
         headers = {
             "Authorization": f"Bearer {ids.user_tokens[intent.user_id]}",
             "Idempotency-Key": self._config.order_ref(intent.intent_id),
         }
         return self._request(intent, name, path, body, intended, headers)
 
-    def _pay(self, intent: Intent, pay_url: str) -> bool:
+    def _look(self, intent: Intent, intended: float) -> None:
+        """The merchant's page, which the user sees as he orders; the order does not wait for it, nor ask again."""
+        path = f"/merchants/{self._config.ids.merchants[intent.merchant_id]}/page"
+        self._note(intent, "GET /merchants/{id}/page", intended, lambda name: self._get(path, name=name))
+
+    def _pay(self, intent: Intent, pay_url: str, total_fen: int) -> bool:
         gevent.sleep(intent.pay_confirm_s)
-        body = {"callback_s": intent.pay_callback_s, "outcome": "refused" if intent.pay_refused else "ok"}
+        body: dict[str, Any] = {"outcome": "refused" if intent.pay_refused else "ok"}
+        kind, late_s, beside_fen = self._config.payment_faults.get(intent.intent_id, ("", 0.0, 0))
+        body["callback_s"] = intent.pay_callback_s + late_s
+        changes: dict[str, dict[str, Any]] = {
+            "lost": {"silent": True},
+            "doubled": {"duplicates": 1},
+            "amount_wrong": {"taken_fen": max(total_fen + beside_fen, 1)},
+        }
+        body |= changes.get(kind, {})
         return self._request(intent, "POST /pay/{id}", pay_url, body, self._now(), {}) is not None
 
     def _request(
@@ -123,8 +149,16 @@ class Journeys:
     def _try(
         self, intent: Intent, name: str, path: str, body: dict[str, Any], intended: float, headers: dict[str, str]
     ) -> tuple[Any, bool]:
+        response = self._note(
+            intent, name, intended, lambda name: self._post(path, json=body, headers=headers, name=name)
+        )
+        status = int(response.status_code or 0)
+        return response, 200 <= status < 500 and status != 429
+
+    def _note(self, intent: Intent, name: str, intended: float, send: Callable[[str], Any]) -> Any:
+        """Send a request and write down what came of it; its response."""
         sent = self._now()
-        response = self._post(path, json=body, headers=headers, name=name)
+        response = send(name)
         status = int(response.status_code or 0)
         ok = 200 <= status < 300
         self.journal.requests.append(
@@ -140,7 +174,7 @@ class Journeys:
                 "error": None if ok else (str(getattr(response, "error", "") or "") or str(status)),
             }
         )
-        return response, 200 <= status < 500 and status != 429
+        return response
 
     def _now(self) -> float:
         return time.time() - self._config.epoch

@@ -21,11 +21,13 @@ import pyarrow as pa
 from o2o_loadtest.collect import collect
 from o2o_loadtest.config import ENVIRONMENT_VARIABLE, LiveConfig, write_epoch
 from o2o_loadtest.errors import ProcessError, TargetError
-from o2o_loadtest.processes import Child
+from o2o_loadtest.helpers import HelperProcesses, HelperProgram
+from o2o_loadtest.processes import STOP_S, Child
 from o2o_loadtest.setup import AdminClient, set_up
 from o2o_scenarios.schema import Scenario
 from o2o_scenarios.trace import Trace
 from o2o_sim.city.model import City
+from o2o_sim.platform_model.payment_faults import payment_faults
 
 START_S = 60.0
 """A process that has not said that it is ready by then has failed."""
@@ -49,6 +51,11 @@ class Target:
     admin_password: str
     argv: Sequence[str] = ()
     url: str | None = None
+    helpers: Sequence[HelperProgram] = ()
+    """Helper processes that the platform to be started asks."""
+    start_s: float = START_S
+    stop_s: float = STOP_S
+    """The platform to be started may take so long to be ready, and to end."""
 
 
 @dataclass(frozen=True)
@@ -109,12 +116,14 @@ def run_live(
         city_said, locust_said, platform_said = _Said(), _Said(), _Said()
         progress("starting", 0.0)
         city_child = stack.enter_context(Child("city", _city_argv(folder), logs / "city.log", on_line=city_said))
+        faults = scenario.platform.helper_faults
+        helpers = stack.enter_context(HelperProcesses(target.helpers, faults, scenario.clock.speed, logs))
         base_url = target.url
         if base_url is None:
             platform_child = stack.enter_context(
-                Child("platform", target.argv, logs / "platform.log", on_line=platform_said)
+                Child("platform", target.argv, logs / "platform.log", on_line=platform_said, stop_s=target.stop_s)
             )
-            base_url = str(platform_said.wait_for("base_url", platform_child, START_S))
+            base_url = str(platform_said.wait_for("base_url", platform_child, target.start_s))
         printers = {int(key): (host, port) for key, (host, port) in _printers(city_said, city_child).items()}
         admin = AdminClient(base_url, target.admin_password)
         stack.callback(admin.close)
@@ -126,6 +135,11 @@ def run_live(
             folder=str(folder),
             ids=ids,
             prefix=prefix,
+            payment_faults={
+                number: (fault.kind, fault.late_s, fault.beside_fen)
+                for number, fault in payment_faults(scenario, len(trace)).items()
+            },
+            pages=bool(scenario.platform.helpers),
         )
         config.write(config_path)
         city_child.say({"go": str(config_path)})
@@ -146,7 +160,7 @@ def run_live(
         write_epoch(folder, epoch)
         children = [city_child] if target.url else [city_child, platform_child]
         interrupted = _watch(
-            scenario, len(trace), epoch, children, locust_child, city_said, locust_said, progress, stop
+            scenario, len(trace), epoch, children, locust_child, city_said, locust_said, progress, stop, helpers.attend
         )
         if interrupted and not locust_child.ended:
             locust_child.stop()
@@ -160,6 +174,8 @@ def run_live(
             "started": locust_said.facts.get("started", 0),
             "worst_actor_lag_s": city_said.facts["worst_lag_s"],
         }
+        if target.helpers:
+            notes["helper_faults"] = helpers.done
         notes["epoch_unix"] = epoch
         notes["target"] = "own platform" if target.url is None else target.url
     _clean(folder)
@@ -176,8 +192,9 @@ def _watch(
     locust_said: _Said,
     progress: Progress,
     stop: Callable[[], bool],
+    attend: Callable[[float], None] = lambda at_s: None,
 ) -> bool:
-    """Wait until the run is over; True when it was stopped early."""
+    """Wait until the run is over; True when it was stopped early. `attend` is called with the run second meanwhile."""
     speed = scenario.clock.speed
     arrivals_end = epoch + scenario.clock.duration_s / speed
     horizon = arrivals_end + scenario.clock.drain_s / speed
@@ -189,6 +206,7 @@ def _watch(
             child.check()
         locust.check(may_have_ended=True)
         now = time.time()
+        attend(now - epoch)
         known, settled_ = city_said.facts.get("known", 0), city_said.facts.get("settled", 0)
         if locust.ended:
             journeys_end = now if journeys_end is None else journeys_end

@@ -48,7 +48,7 @@ class TraceReplay(FastHttpUser):
         """The whole trace once; then this process is told to quit."""
         folder = Path(self.config.folder)
         self.config.epoch = self._epoch(folder)
-        journeys = Journeys(self.config, self._trace.intents(), self.client.post, self._journey_done)
+        journeys = Journeys(self.config, self._trace.intents(), self.client.post, self.client.get, self._journey_done)
         engine = ArrivalEngine(self.config.epoch, journeys.intended_s(), journeys.run)
         reporter = gevent.spawn(_report, engine, len(self._trace))
         try:

@@ -35,9 +35,14 @@ class Child:
         *,
         on_line: Callable[[dict[str, Any]], None] = lambda line: None,
         env: Mapping[str, str] | None = None,
+        stop_s: float = STOP_S,
     ) -> None:
-        """Start it. Raises ProcessError when the program cannot be started."""
+        """Start it. Raises ProcessError when the program cannot be started.
+
+        `stop_s`: it is killed when it has not ended so long after it was asked to.
+        """
         self.name = name
+        self._stop_s = stop_s
         self._log_path = log
         self._log = log.open("ab")
         self._on_line = on_line
@@ -91,10 +96,10 @@ class Child:
             raise self._gone()
 
     def stop(self) -> None:
-        """End it: politely, then by force after ten seconds."""
+        """End it: politely, then by force."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
-            if not self.wait(STOP_S):
+            if not self.wait(self._stop_s):
                 self._process.kill()
                 self._process.wait()
         self._reader.join(STOP_S)
@@ -104,6 +109,11 @@ class Child:
                     stream.close()
         if not self._log.closed:
             self._log.close()
+
+    def kill(self) -> None:
+        """End it as a crash does: SIGKILL, by its id. `stop` afterwards cleans up."""
+        self._process.kill()
+        self._process.wait()
 
     def __enter__(self) -> Self:
         return self

@@ -91,6 +91,7 @@ def set_up(
     ids = IdMap()
     _merchants(admin, scenario, city, printers, prefix, ids, progress)
     _accounts(admin, city, trace, prefix, ids, progress)
+    _wallets(admin, scenario, trace, prefix, progress)
     for coupon in scenario.coupons:
         ids.coupons[coupon.code] = (prefix.replace("-", "_").upper() + coupon.code)[:32]
         admin.post("/admin/coupons", json=[{**coupon.model_dump(mode="json"), "code": ids.coupons[coupon.code]}])
@@ -214,6 +215,21 @@ def _accounts(
                 ids.operator_token = made["token"]
         done += len(chunk)
         progress("accounts", done / len(wanted))
+
+
+def _wallets(
+    admin: AdminClient, scenario: Scenario, trace: Trace, prefix: str, progress: Callable[[str, float], None]
+) -> None:
+    """Money in the users' wallets, if anybody pays from one."""
+    spec = scenario.platform.payment
+    users = sorted(set(trace.table.column("user_id").to_pylist())) if spec.balance_share else []
+    done = 0
+    for chunk in _chunks(users, ACCOUNTS_AT_ONCE):
+        refs = [f"{prefix}user{user_id}" for user_id in chunk]
+        body = [{"user_ref": ref, "amount_fen": spec.wallet_fen, "key": f"{ref}-before-the-run"} for ref in refs]
+        admin.post("/admin/wallets:bulk", json=body)
+        done += len(chunk)
+        progress("wallets", done / len(users))
 
 
 def _deals(admin: AdminClient, city: City, ids: IdMap) -> None:

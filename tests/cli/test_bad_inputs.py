@@ -275,8 +275,8 @@ CASES: dict[str, tuple[Args, str]] = {
     "port out of range": (("serve", "--port", "70000"), r"Invalid value for '--port': .*65535"),
     "address of another machine": (serve("--host", "192.0.2.1"), r"192\.0\.2\.1:0: cannot listen there"),
     "database of another make": (
-        serve("--database", "postgresql://x/y"),
-        r"postgresql://x/y: .* needs sqlite:///path/of/a/file",
+        serve("--database", "mysql://x/y"),
+        r"mysql://x/y: sqlite:///path/of/a/file or postgresql://.* is needed",
     ),
     "database in no folder": (serve("--database", "sqlite:///gone/o2o.db"), r"the database cannot be opened"),
     "database no database": (

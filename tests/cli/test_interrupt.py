@@ -28,6 +28,14 @@ PATIENCE_S = 60.0
 SIMULATE = ("simulate", "tiny.yaml", "--no-report", "--quiet")
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_as_in_a_new_process() -> Iterator[None]:
+    """What earlier tests of this worker left as the handler of SIGINT is not what a user's command starts with."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def manifest(run: Path) -> dict[str, Any]:
     read: dict[str, Any] = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
     return read

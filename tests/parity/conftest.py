@@ -41,6 +41,7 @@ printer_tests = _load(HERE.parent / "platform" / "printing" / "conftest.py")
 
 # Their fixtures, under their own names.
 anyio_backend, settings, world = platform_tests.anyio_backend, platform_tests.settings, platform_tests.world
+deployment, new_file = platform_tests.deployment, platform_tests.new_file
 peer, eventually = printer_tests.peer, platform_tests._eventually
 town, intents = sim_tests.town, sim_tests.intents
 
@@ -60,7 +61,14 @@ LUNCH: dict[str, Any] = {
     "demand": {"orders_per_hour": 160, "deals_per_hour": 25, "coupon_share": 0.7, "review_share": 0.5},
     "dispatch": {"patience_s": 600},
     "platform": {
-        "payment": {"confirm_mean_s": 12, "callback_mean_s": 8, "deadline_s": 45, "refuse_share": 0.05},
+        "payment": {
+            "confirm_mean_s": 12,
+            "callback_mean_s": 8,
+            "deadline_s": 45,
+            "refuse_share": 0.05,
+            "balance_share": 0.2,
+            "wallet_fen": 9000,
+        },
     },
     "printing": {
         "max_attempts": 3,

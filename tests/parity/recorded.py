@@ -122,6 +122,7 @@ def _recorded(
 def _own_events(tables: dict[str, pa.Table]) -> list[Act]:
     """Arrivals, callbacks and deadlines, which nobody calls for."""
     acts = []
+    from_wallets = {row["order_id"] for row in tables["payments"].to_pylist() if row["method"] == "balance"}
     late = {row["order_id"]: row["at"] for row in tables["ledger"].to_pylist() if row["reason"] == "late_payment"}
     for order in tables["orders"].to_pylist():
         number, reason = order["order_id"], order["reason"]
@@ -129,7 +130,7 @@ def _own_events(tables: dict[str, pa.Table]) -> list[Act]:
             continue
         placed = order["closed"] if order["state"] == "refused" else order["accepted"]
         acts.append(Act(placed, "place", (number,)))
-        if order["committed"] is not None:
+        if order["committed"] is not None and number not in from_wallets:  # which are paid as they are placed
             acts.append(Act(order["committed"], "callback", (number, "ok")))
         if reason == "payment_refused":
             acts.append(Act(order["closed"], "callback", (number, "refused")))

@@ -10,7 +10,7 @@ import pytest
 
 from o2o_domain import rules
 from o2o_domain.decisions import Decision
-from o2o_platform.kit.database import Database
+from o2o_platform.kit.database.sqlite import SqliteDatabase
 from o2o_platform.printing.drivers.tcp9100 import PrinterConnection
 from o2o_results.audit import audit, clean
 from o2o_results.tables import TABLES
@@ -75,6 +75,7 @@ def test_the_model_fails_what_waits_at_its_deadline(queue_of_five: Any) -> None:
     _audited(queue_of_five, queue_of_five.tables)
 
 
+@pytest.mark.parametrize("deployment", ["embedded"], indirect=True)  # its steps are turns of one loop
 async def test_the_platform_does_with_each_ticket_what_the_model_did(
     queue_of_five: Any, replay: Any, monkeypatch: Any, anyio_backend: str
 ) -> None:
@@ -89,11 +90,11 @@ async def test_the_platform_does_with_each_ticket_what_the_model_did(
             raise ConnectionRefusedError
         return Wire(clock, took_s)
 
-    async def read_at_once(self: Database, unit: Any, *, quick: bool = True) -> Any:
+    async def read_at_once(self: SqliteDatabase, unit: Any, *, quick: bool = True) -> Any:
         return await on_a_thread(self, unit, quick=True)
 
-    on_a_thread = Database.read
-    monkeypatch.setattr(Database, "read", read_at_once)  # so that the clock never runs ahead of a thread
+    on_a_thread = SqliteDatabase.read
+    monkeypatch.setattr(SqliteDatabase, "read", read_at_once)  # so that the clock never runs ahead of a thread
     monkeypatch.setattr(PrinterConnection, "open", open_one)
     printing = queue_of_five.scenario.printing
     changes = {"print_max_attempts": printing.max_attempts, "sweep_interval_s": SWEEP_S}

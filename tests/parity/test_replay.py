@@ -25,7 +25,10 @@ def test_the_log_is_worth_replaying(lunch: Any) -> None:
     orders, verbs = lunch.rows("orders"), Counter(act.verb for act in lunch.acts)
     assert len(orders) > 150
     reasons = Counter(order["reason"] for order in orders if order["reason"])
-    assert {"sold_out", "payment_refused", "unpaid", "no_rider"} <= set(reasons)
+    assert {"sold_out", "payment_refused", "unpaid", "no_rider", "insufficient_balance"} <= set(reasons)
+    fences = Counter((row["branch"], row["state"]) for row in lunch.rows("reservations"))
+    assert {*fences} >= {(branch, state) for branch in ("stock", "coupon") for state in ("confirmed", "cancelled")}
+    assert fences["balance", "confirmed"] > 10
     refusals = {code for order in orders if order["coupon_refused"] for code in order["coupon_refused"].split(",")}
     assert refusals == {"below_threshold", "budget_exhausted", "per_user_limit", "segment"}
     assert sum(order["discount_fen"] > 0 for order in orders) > 10
@@ -56,6 +59,7 @@ def test_each_decision_of_the_log_is_the_rules_decision(lunch: Any) -> None:
             "pricing.price",
             "reviews.review",
             "stock.reserve",
+            "tcc.decide",
             "tickets.after_failure",
             "tickets.step",
         ),
@@ -129,10 +133,11 @@ async def _same_books(lunch: Any, twin: Any, theirs: dict[int, Any]) -> None:
     posted = Counter(
         (number[row["order_id"]], account(row["account"]), row["amount_fen"])
         for row in await twin.world.export("ledger")
+        if row["reason"] != "topped_up"  # before the run
     )
     assert posted == Counter((row["order_id"], row["account"], row["amount_fen"]) for row in lunch.rows("ledger"))
-    states = {number[row["order_id"]]: row["state"] for row in await twin.world.export("payments")}
-    assert states == {row["order_id"]: row["state"] for row in lunch.rows("payments")}
+    states = {number[row["order_id"]]: (row["method"], row["state"]) for row in await twin.world.export("payments")}
+    assert states == {row["order_id"]: (row["method"], row["state"]) for row in lunch.rows("payments")}
 
 
 async def _same_goods(lunch: Any, twin: Any, theirs: dict[int, Any]) -> None:
@@ -143,6 +148,11 @@ async def _same_goods(lunch: Any, twin: Any, theirs: dict[int, Any]) -> None:
     coupons = {row["code"]: [row[name] for name in columns] for row in await twin.world.export("coupons")}
     assert coupons == {twin.ids.coupons[row["code"]]: [row[name] for name in columns] for row in lunch.rows("coupons")}
     number = {order["order_id"]: intent for intent, order in theirs.items()}
+    fences = {(number[row["order_id"]], row["branch"]): row["state"] for row in await twin.world.export("reservations")}
+    assert fences == {(row["order_id"], row["branch"]): row["state"] for row in lunch.rows("reservations")}
+    columns = ("balance_fen", "held_fen", "topped_up_fen")
+    wallets = {row["user_ref"]: [row[name] for name in columns] for row in await twin.world.export("wallets")}
+    assert wallets == {f"user{row['user_id']}": [row[name] for name in columns] for row in lunch.rows("wallets")}
     vouchers = {
         number[row["order_id"]]: (row["state"], row["redemptions"]) for row in await twin.world.export("vouchers")
     }

@@ -30,6 +30,7 @@ def quiet(settings: Settings, **changes: Any) -> dict[str, Any]:
         "durable": False,
         "enforce_hours": False,
         "sweep_interval_s": NEVER_S,
+        "reconcile_interval_s": NEVER_S,
         "pool_recycle_interval_s": NEVER_S,
         "token_ttl_s": NEVER_S,
         "print_max_attempts": 1,
@@ -37,6 +38,8 @@ def quiet(settings: Settings, **changes: Any) -> dict[str, Any]:
         "jwt_secret": settings.jwt_secret,
         "provider_secret": settings.provider_secret,
         "database_url": settings.database_url,
+        "redis_url": settings.redis_url,
+        "redis_prefix": settings.redis_prefix,
         **changes,
     }
 
@@ -94,6 +97,8 @@ class Twin:
         path, body = "/orders", self._basket(intent)
         if intent.kind == "deal":
             path, body = f"/deals/{ids.deals[intent.deal_id]}/buy", {"qty": 1}
+        if intent.pay_balance:
+            body["pay_with"] = "balance"
         answer = await self._post(ids.user_tokens[intent.user_id], path, body, key=f"intent-{number}")
         if answer.is_success:
             self.orders[number] = answer.json()

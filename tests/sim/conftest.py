@@ -81,6 +81,7 @@ def intents() -> Callable[..., Trace]:
                 "pay_confirm_s": 0.2,
                 "pay_callback_s": 0.1,
                 "pay_refused": False,
+                "pay_balance": False,
                 "review_stars": 0,
                 "redeem_after_s": None,
                 "note": "",

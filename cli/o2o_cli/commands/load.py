@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from o2o_cli import console
-from o2o_cli.errors import EXIT_NOT_MET
+from o2o_cli.errors import EXIT_NOT_MET, UsageError
 from o2o_cli.jobs import world
+from o2o_cli.jobs.deployment import deployment_of
 from o2o_cli.jobs.live import compressed, given_target, run_load
 from o2o_cli.jobs.modelled import run_model
 from o2o_cli.jobs.told import tell_run
@@ -38,6 +39,24 @@ def load(
             help="A platform that runs already (loopback only); else one is started for the run.",
         ),
     ] = None,
+    deployment: Annotated[
+        str,
+        typer.Option(
+            "--deployment",
+            metavar="KIND",
+            help="The platform started for the run: embedded (one process, SQLite) or scaled (see `o2o up`).",
+        ),
+    ] = "embedded",
+    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Scaled: processes that answer.")] = 2,
+    dispatchers: Annotated[int, typer.Option("--dispatchers", min=1, max=64, help="Scaled: that print.")] = 1,
+    database: Annotated[
+        str | None,
+        typer.Option("--database", metavar="URL", help="Scaled: make the run's database there (default: own server)."),
+    ] = None,
+    redis: Annotated[
+        str | None, typer.Option("--redis", metavar="URL", help="Scaled: use this server (default: one of its own).")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Scaled: leave database and state behind.")] = False,
     speed: Annotated[
         float | None,
         typer.Option(
@@ -81,11 +100,14 @@ def load(
         of_kind(scenario_from(scenario, set_, seed), "city", "load"), speed=speed, duration_s=duration, drain_s=drain
     )
     goal = given_target(target) if target else None
+    scaled = deployment_of(deployment, workers, dispatchers, database, redis, keep)
+    if goal and scaled:
+        raise UsageError("--target is a platform that runs already; --deployment scaled starts one: choose")
     built = world.build(chosen, quiet=quiet)
     if not quiet:
         rate = len(built[1]) * chosen.clock.speed / chosen.clock.duration_s
         console.err.print(f"load: {rate:.1f} intents/s for {chosen.clock.duration_s / chosen.clock.speed:.0f} s")
-    live = run_load(chosen, built=built, target=goal, out=out, web_ui=ui, quiet=quiet)
+    live = run_load(chosen, built=built, target=goal, deployment=scaled, out=out, web_ui=ui, quiet=quiet)
     figures = tell_run(live, quiet=quiet)
     runs = [live]
     if twin:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from o2o_cli import console
 from o2o_cli.errors import Interrupted, UsageError
 from o2o_cli.jobs import world
+from o2o_cli.jobs.deployment import Deployment, scaled_platform
+from o2o_cli.jobs.helpers import with_helpers
 from o2o_cli.jobs.modelled import stoppable
 from o2o_cli.jobs.platform import settings_for, write_settings
 from o2o_loadtest.live import Target, run_live
@@ -52,19 +55,32 @@ def run_load(
     *,
     built: tuple[City, Trace],
     target: Target | None = None,
+    deployment: Deployment | None = None,
     out: Path | None = None,
     web_ui: bool = False,
     quiet: bool = False,
 ) -> RunReader:
-    """Replay the scenario's trace live. Without a target a platform of its own is started in the run's folder."""
+    """Replay the scenario's trace live.
+
+    Without a target a platform of its own is started in the run's folder: embedded, or as `deployment` says.
+    """
+    if target is not None and scenario.platform.helper_faults:
+        raise UsageError("--target: the scenario kills helpers; it can only kill those of a platform of its own")
     city, trace = built
     writer = new_run(
         scenario, "live", root=RUNS, folder=out, horizon_s=world.horizon_s(scenario), notes=world.notes_of(city, trace)
     )
     with writer, stoppable() as stop:
         writer.write_trace(trace)
-        goal = target or _own_platform(scenario, writer.folder)
-        with console.phases(quiet=quiet) as progress:
+        with ExitStack() as stack:
+            if target is not None:
+                goal = target
+            elif deployment is not None:
+                goal = stack.enter_context(scaled_platform(scenario, writer.folder, deployment))
+                writer.note(deployment=asdict(deployment))
+            else:
+                goal = _own_platform(scenario, writer.folder)
+            progress = stack.enter_context(console.phases(quiet=quiet))
             done = run_live(scenario, city, trace, goal, writer.folder, progress=progress, stop=stop, web_ui=web_ui)
         writer.manifest = replace(writer.manifest, horizon_s=done.horizon_s)
         writer.write_all(done.tables)
@@ -77,10 +93,9 @@ def run_load(
 
 def _own_platform(scenario: Scenario, folder: Path) -> Target:
     password = secrets.token_urlsafe(16)
-    settings = replace(
-        settings_for(scenario), database_url=f"sqlite:///{folder.resolve() / 'platform.db'}", admin_password=password
-    )
+    plain, helpers = with_helpers(settings_for(scenario), scenario, folder.resolve())
+    settings = replace(plain, database_url=f"sqlite:///{folder.resolve() / 'platform.db'}", admin_password=password)
     path = folder / "live-settings.json"
     write_settings(settings, path)
     argv = [sys.executable, "-m", "o2o_cli.main", "serve", "--port", "0", "--provider-port", "0"]
-    return Target(password, argv=[*argv, "--settings", str(path), "--announce", "--stop-on-eof"])
+    return Target(password, argv=[*argv, "--settings", str(path), "--announce", "--stop-on-eof"], helpers=helpers)

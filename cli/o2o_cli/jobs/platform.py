@@ -1,31 +1,18 @@
-"""The platform as a process: settings out of a scenario, two servers (platform and payment provider) in one loop.
+"""Settings of a platform: out of a scenario, out of a file, handed to the processes of a set.
 
-Decides how settings, ports and signals come together. What the servers do is o2o_platform's business.
+Decides where a setting comes from and how it is passed on. What it means is o2o_platform's business.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-import signal
-import socket
-import sys
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
-from threading import Thread
-from typing import Any
-
-import uvicorn
 
 from o2o_cli.errors import UsageError
-from o2o_cli.jobs.restart import payments_journal
 from o2o_domain.pools import IDLE_DAYS
-from o2o_platform.app import create_app
 from o2o_platform.errors import PlatformError
-from o2o_platform.payments.sandbox import create_sandbox
 from o2o_platform.settings import Settings
 from o2o_scenarios.schema import Scenario
 
@@ -37,8 +24,14 @@ def settings_for(scenario: Scenario) -> Settings:
     """
     speed = scenario.clock.speed
     printing, dispatch, fees, pool = scenario.printing, scenario.dispatch, scenario.fees, scenario.crm.pool
+    breaker = scenario.platform.breaker
     return Settings(
+        helper_timeout_s=breaker.timeout_s,
+        breaker_failures=breaker.failures,
+        breaker_open_s=breaker.open_s,
         payment_deadline_s=scenario.platform.payment.deadline_s,
+        reconcile_interval_s=scenario.platform.payment.reconcile_interval_s,
+        reconcile_grace_s=scenario.platform.payment.reconcile_grace_s,
         print_max_attempts=printing.max_attempts,
         print_backoff_s=printing.retry_backoff_s,
         print_ack_timeout_s=printing.ack_timeout_s,
@@ -92,86 +85,26 @@ def read_settings(path: Path) -> Settings:
         raise UsageError(f"--settings {path}: {error}") from None
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one. Raises UsageError when the port is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise UsageError(f"{host}:{port}: cannot listen there ({error.strerror}); choose another --port") from None
-    listener.listen(2048)
-    return listener
+def chosen_settings(file: Path | None, *, database: str | None = None, redis: str | None = None) -> Settings:
+    """The settings of a process: O2O_* variables, over them a file, over that what the command line says.
 
-
-KEEP_ALIVE_S = 75
-"""Longer than clients keep an idle connection, so that no request meets a connection that is just being closed."""
-
-
-class _Server(uvicorn.Server):
-    """uvicorn's server, without its own signal handling: two of them share the loop."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-async def serve(
-    settings: Settings,
-    platform_socket: socket.socket,
-    provider_socket: socket.socket,
-    *,
-    on_ready: Callable[[dict[str, Any]], None],
-    stop_on_eof: bool = False,
-    log_level: str = "warning",
-) -> None:
-    """Serve platform and provider until SIGINT or SIGTERM. The sockets' addresses become the public URLs.
-
-    `stop_on_eof` also stops when standard input is closed: a platform whose parent was killed does not outlive it.
+    Raises UsageError, also when PostgreSQL is chosen without Redis.
     """
-    base_url, provider_url = _url(platform_socket), _url(provider_socket)
-    settings = replace(settings, public_url=base_url, provider_url=provider_url)
-    common: dict[str, Any] = {
-        "log_level": log_level,
-        "access_log": False,
-        "timeout_graceful_shutdown": 5,
-        "timeout_keep_alive": KEEP_ALIVE_S,
-    }
-    platform = _Server(uvicorn.Config(create_app(settings), **common))
-    provider = _Server(
-        uvicorn.Config(create_sandbox(base_url, settings.provider_secret, journal=payments_journal(settings)), **common)
-    )
-
-    def stop() -> None:
-        platform.should_exit = True
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
-    if stop_on_eof:
-        Thread(target=_at_eof, args=(lambda: loop.call_soon_threadsafe(stop),), daemon=True).start()
-    provider_task = asyncio.create_task(provider.serve(sockets=[provider_socket]))
-    platform_task = asyncio.create_task(platform.serve(sockets=[platform_socket]))
-    while not (platform.started and provider.started):
-        if platform_task.done() or provider_task.done():
-            break
-        await asyncio.sleep(0.02)
-    else:
-        on_ready({"base_url": base_url, "provider_url": provider_url})
-    await platform_task  # the provider goes last: the platform may still ask it for refunds
-    provider.should_exit = True
-    await provider_task
+    chosen = read_settings(file) if file else Settings.from_env()
+    if database:
+        chosen = replace(chosen, database_url=database)
+    if redis:
+        chosen = replace(chosen, redis_url=redis)
+    if scaled(chosen) and not chosen.redis_url:
+        raise UsageError("a platform on PostgreSQL needs Redis for its stream: --redis redis://127.0.0.1:6379/0")
+    return chosen
 
 
-def _at_eof(stop: Callable[[], object]) -> None:
-    while sys.stdin.buffer.read(4096):
-        pass
-    with contextlib.suppress(RuntimeError):  # the loop is closed already
-        stop()
+def scaled(settings: Settings) -> bool:
+    """Whether the platform is made of several processes: on PostgreSQL, not on SQLite."""
+    return settings.database_url.startswith("postgresql:")
 
 
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def environment(settings: Settings) -> dict[str, str]:
+    """The variables that give a process these settings; they hold secrets, which only its owner can read there."""
+    return {f"O2O_{name.upper()}": str(value) for name, value in asdict(settings).items()}

@@ -72,6 +72,12 @@ def payments(scenario: Scenario, n: int, purpose: str) -> tuple[Floats, Floats, 
     )
 
 
+def balances(scenario: Scenario, n: int, purpose: str) -> npt.NDArray[np.bool_]:
+    """Whether each order is paid from its user's wallet."""
+    share = scenario.platform.payment.balance_share
+    return np.asarray(stream(scenario.seed, purpose).random(n) < share, dtype=np.bool_)
+
+
 def reviews(scenario: Scenario, n: int) -> npt.NDArray[np.int8]:
     """Stars of the review that follows each delivered order, 0 for none."""
     rng = stream(scenario.seed, "demand.review")

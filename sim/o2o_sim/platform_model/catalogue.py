@@ -50,6 +50,8 @@ class Catalogue:
         self.pay_confirm_s: list[float] = table.column("pay_confirm_s").to_pylist()
         self.pay_callback_s: list[float] = table.column("pay_callback_s").to_pylist()
         self.pay_refused: list[bool] = table.column("pay_refused").to_pylist()
+        self.users: set[int] = set(table.column("user_id").to_pylist())
+        self.pay_balance: list[bool] = table.column("pay_balance").to_pylist()
         self.notes: list[str] = table.column("note").to_pylist()
         self.drop_node: list[int] = table.column("drop_node").to_pylist()
 

@@ -40,44 +40,50 @@ class CouponBook:
         self._held: Counter[tuple[str, int]] = Counter()  # claims not given back, by code and user
         self._decisions = decisions
 
-    def apply(self, order: Order, items_fen: int) -> int:
-        """Claim and redeem the coupon the user asked for; returns the discount, or notes why not and returns 0."""
+    def offer(self, order: Order, items_fen: int) -> int | None:
+        """The discount of the coupon that the user asked for, or None and the order notes why; nothing is held yet."""
         code = order.wanted_coupon
         if code is None:
-            return 0
+            return None
         account = self._accounts.get(code)
         if account is None:
             order.coupon_refused = "unknown_coupon"
-            return 0
+            return None
         used = self._held[code, order.user_id]
         facts = {"items_fen": items_fen, "segment": order.segment, "used_by_user": used}
         verdict = coupons.eligible(account.coupon, items_fen=items_fen, segment=order.segment, used_by_user=used)
         self._note("coupons.eligible", account.coupon, facts, verdict)
         if isinstance(verdict, Ineligible):
             order.coupon_refused = ",".join(verdict.reasons)
-            return 0
-        return self._redeem(order, account, verdict, used)
+            return None
+        return self._claim(order, account, verdict, used)
 
-    def _redeem(self, order: Order, account: _Account, verdict: Eligible, used: int) -> int:
+    def _claim(self, order: Order, account: _Account, verdict: Eligible, used: int) -> int | None:
         coupon = account.coupon
         claim = coupons.claim(coupon, committed_fen=account.committed_fen, claimed_by_user=used)
         facts = {"committed_fen": account.committed_fen, "claimed_by_user": used}
         self._note("coupons.claim", coupon, facts, claim)
         if isinstance(claim, Refused):
             order.coupon_refused = claim.code
-            return 0
+            return None
         assert isinstance(claim, Claimed)
         spent = coupons.redeem(claim.hold_fen, verdict.discount_fen)
         assert isinstance(spent, Spent)  # an eligible coupon's discount never exceeds its hold
+        return spent.spent_fen
+
+    def redeem(self, order: Order, discount_fen: int) -> None:
+        """Claim and redeem what was offered just now."""
+        assert order.wanted_coupon is not None
+        account = self._accounts[order.wanted_coupon]
+        coupon = account.coupon
         state = coupons.step(CouponState.CLAIMED, CouponEvent.REDEEM)
         assert isinstance(state, CouponState)
         order.coupon_code, order.coupon_state = coupon.code, state
         self._held[coupon.code, order.user_id] += 1
         account.claimed += 1
         account.redeemed += 1
-        account.redeemed_fen += spent.spent_fen
-        account.committed_fen += spent.spent_fen
-        return spent.spent_fen
+        account.redeemed_fen += discount_fen
+        account.committed_fen += discount_fen
 
     def give_back(self, order: Order) -> None:
         """Free the coupon of an order that came to nothing; without a coupon nothing happens."""

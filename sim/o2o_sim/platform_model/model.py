@@ -23,6 +23,7 @@ from o2o_sim.platform_model.books import Books
 from o2o_sim.platform_model.catalogue import Catalogue
 from o2o_sim.platform_model.coupon_book import CouponBook
 from o2o_sim.platform_model.desk import NOT_FOUND, OK, DecisionLog, Desk, refusal
+from o2o_sim.platform_model.helper_desk import HelperDesk
 from o2o_sim.platform_model.inbox import Inbox
 from o2o_sim.platform_model.lead_desk import LeadDesk
 from o2o_sim.platform_model.order_desk import OrderDesk
@@ -58,7 +59,10 @@ class PlatformModel:
         self.stock = StockRoom(city, log)
         self.coupons = CouponBook(scenario.coupons, log)
         self.books = Books(desk)
-        self.orders = OrderDesk(desk, self.catalogue, self.stock, self.coupons, self.books, self._committed)
+        self.helpers = HelperDesk(desk, self.catalogue) if scenario.platform.helpers else None
+        self.orders = OrderDesk(
+            desk, self.catalogue, self.stock, self.coupons, self.books, self._committed, self.helpers
+        )
         faults = FaultDraws(scenario.printing.faults, scenario.seed, n)
         self.printing = PrintDesk(desk, self.catalogue, faults, self.merchant_inbox)
         self.riders = RiderDesk(desk, self.orders, self.rider_inbox, self._users)

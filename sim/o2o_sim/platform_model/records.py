@@ -13,6 +13,7 @@ from o2o_domain.deals import VoucherState
 from o2o_domain.orders import OrderState
 from o2o_domain.payments import PaymentState
 from o2o_domain.pricing import Line, Quote
+from o2o_domain.risk import RiskVerdict
 from o2o_domain.ticket_layout import TicketLine
 from o2o_domain.tickets import Escalation, TicketState
 
@@ -40,6 +41,7 @@ class Order:
     coupon_code: str | None = None
     coupon_refused: str | None = None
     coupon_state: CouponState | None = None
+    risk: RiskVerdict | None = None
     rider_id: int | None = None
     sent: float | None = None
     accepted: float | None = None
@@ -87,9 +89,15 @@ class Payment:
     order: Order
     amount_fen: int
     requested: float
+    by_balance: bool = False
     state: PaymentState = PaymentState.REQUESTED
     confirmed: float | None = None
     callback: float | None = None
+    disputed: float | None = None
+    taken_fen: int = 0
+    """What the books say was taken, fen."""
+    refund_fen: int = 0
+    """What the books say is owed back."""
     provider_state: str | None = None
     provider_fen: int | None = None
     provider_refunded_fen: int | None = None

@@ -42,9 +42,14 @@ def platform_tables(model: PlatformModel) -> dict[str, pa.Table]:
         "receipts": _receipts(model),
         "payments": _payments(model),
         "ledger": _ledger(model),
+        "refunds": _refunds(model),
+        "reconciliations": _reconciliations(model),
         "stock": pa.Table.from_pylist(model.stock.rows(), schema=TABLES["stock"]),
         "coupons": pa.Table.from_pylist(model.coupons.rows(), schema=TABLES["coupons"]),
         "vouchers": _vouchers(model),
+        "reservations": _reservations(model),
+        "wallets": pa.Table.from_pylist(model.orders.wallets.rows(), schema=TABLES["wallets"]),
+        "breakers": _breakers(model),
         "decisions": _decisions(model),
         **{name: table for name, table in model.leads.tables().items() if name != "visits"},
     }
@@ -138,13 +143,51 @@ def _receipts(model: PlatformModel) -> pa.Table:
 
 def _payments(model: PlatformModel) -> pa.Table:
     records = model.books.payments
-    same = ("amount_fen", "requested", "confirmed", "callback", "provider_state", "provider_fen")
+    same: tuple[str, ...] = ("amount_fen", "requested", "confirmed", "callback", "provider_state", "provider_fen")
+    same += ("disputed", "taken_fen", "refund_fen")
     columns: dict[str, Any] = {name: [getattr(payment, name) for payment in records] for name in same}
     columns["provider_refunded_fen"] = [payment.provider_refunded_fen for payment in records]
+    columns["method"] = ["balance" if payment.by_balance else "provider" for payment in records]
     columns["payment_id"] = range(len(records))
     columns["order_id"] = [payment.order.order_id for payment in records]
     columns["state"] = [str(payment.state) for payment in records]
     return _table("payments", columns)
+
+
+def _refunds(model: PlatformModel) -> pa.Table:
+    payments, fen, reason, at = _columns(model.books.refunds, 4)
+    number = {id(payment): place for place, payment in enumerate(model.books.payments)}
+    return _table(
+        "refunds",
+        {
+            "refund_id": range(len(payments)),
+            "payment_id": [number[id(payment)] for payment in payments],
+            "order_id": [payment.order.order_id for payment in payments],
+            "fen": fen,
+            "reason": reason,
+            "wanted": at,
+            "done": at,
+        },
+    )
+
+
+def _reconciliations(model: PlatformModel) -> pa.Table:
+    rows = model.orders.reconciliation.found
+    number = {id(payment): place for place, payment in enumerate(model.books.payments)}
+    return _table(
+        "reconciliations",
+        {
+            "reconciliation_id": range(len(rows)),
+            "payment_id": [number[id(row.payment)] for row in rows],
+            "order_id": [row.payment.order.order_id for row in rows],
+            "verdict": [str(row.verdict.repair) for row in rows],
+            "reason": [row.verdict.reason for row in rows],
+            "fen": [row.verdict.fen for row in rows],
+            "since": [row.since for row in rows],
+            "found": [row.found for row in rows],
+            "repaired": [row.found for row in rows],
+        },
+    )
 
 
 def _ledger(model: PlatformModel) -> pa.Table:
@@ -173,6 +216,27 @@ def _vouchers(model: PlatformModel) -> pa.Table:
     columns["deal_id"] = [voucher.order.deal_id for voucher in records]
     columns["state"] = [str(voucher.state) for voucher in records]
     return _table("vouchers", columns)
+
+
+def _breakers(model: PlatformModel) -> pa.Table:
+    rows = model.helpers.changes if model.helpers is not None else []
+    helper, at, from_state, to_state, reason = _columns(rows, 5)
+    return _table(
+        "breakers",
+        {
+            "process": ["model"] * len(rows),
+            "helper": helper,
+            "at": at,
+            "from_state": from_state,
+            "to_state": to_state,
+            "reason": reason,
+        },
+    )
+
+
+def _reservations(model: PlatformModel) -> pa.Table:
+    order_id, branch, state = _columns(model.orders.fences.rows(), 3)
+    return _table("reservations", {"order_id": order_id, "branch": branch, "state": state})
 
 
 def _decisions(model: PlatformModel) -> pa.Table:

@@ -41,6 +41,7 @@ class ServiceTimes:
         self.render = stage_s(spec.render, seed, "platform.render", n)
         self.send = stage_s(spec.send, seed, "platform.send", n)
         self.event = {name: stage_s(spec.event, seed, f"platform.event.{name}", n) for name in EVENTS}
+        self.helper = {name: stage_s(spec.helper, seed, f"platform.helper.{name}", n) for name in spec.helpers}
         self._others = cycle(stage_s(spec.event, seed, "platform.event.other", OTHERS))
 
     def other(self) -> float:

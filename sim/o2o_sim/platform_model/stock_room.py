@@ -9,7 +9,7 @@ from typing import Any
 
 from o2o_domain.pricing import Line
 from o2o_domain.refusal import Refused
-from o2o_domain.stock import give_back, reserve
+from o2o_domain.stock import Reserved, give_back, reserve
 from o2o_sim.city.model import City
 from o2o_sim.platform_model.desk import DecisionLog
 
@@ -25,21 +25,23 @@ class StockRoom:
         self._returned = dict.fromkeys(self._initial, 0)
         self._decisions = decisions
 
-    def take(self, lines: tuple[Line, ...]) -> Refused | None:
-        """Take the dishes of an order, all or none."""
+    def find(self, lines: tuple[Line, ...]) -> Reserved | Refused:
+        """Whether the dishes of an order can be had, all or none; nothing is taken."""
         levels = self._levels
         outcome = reserve(levels, lines)
         if self._decisions is not None:
             touched = {line.dish_id: levels[line.dish_id] for line in lines if line.dish_id in levels}
             self._decisions.note("stock.reserve", {"levels": touched, "lines": lines}, outcome)
-        if isinstance(outcome, Refused):
-            return outcome
-        for dish_id, level in outcome.levels.items():
+        return outcome
+
+    def take(self, found: Reserved) -> None:
+        """Take what was found just now."""
+        levels = self._levels
+        for dish_id, level in found.levels.items():
             self._reserved[dish_id] += levels[dish_id] - level
             levels[dish_id] = level
             if level < self._lowest[dish_id]:
                 self._lowest[dish_id] = level
-        return None
 
     def put_back(self, lines: tuple[Line, ...]) -> None:
         """Give the dishes of an order that came to nothing back."""

@@ -256,3 +256,13 @@ def test_no_demand_no_intents():
 
 def test_the_clock_is_the_scenario_s(story):
     assert effective_clock(story) == (660.0, 7200.0)
+
+
+def test_who_pays_from_a_wallet_changes_no_other_column(trace, tmp_path):
+    assert not any(trace.table["pay_balance"].to_pylist())
+    some = trace_of(scenario(platform=PlatformSpec(payment={"balance_share": 0.3})))
+    assert [n for n in TRACE_SCHEMA.names if not some.table[n].equals(trace.table[n])] == ["pay_balance"]
+    assert np.mean(some.table["pay_balance"].to_pylist()) == pytest.approx(0.3, abs=0.03)
+    old = Trace(trace.table.drop_columns(["pay_balance"]), trace.notes)  # written before there were wallets
+    old.write(tmp_path / "old.parquet")
+    assert Trace.read(tmp_path / "old.parquet").table.equals(trace.table)

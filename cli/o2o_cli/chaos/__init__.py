@@ -1,0 +1,1 @@
+"""Campaigns that break the platform on purpose, then audit what is left."""
