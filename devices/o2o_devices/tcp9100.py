@@ -160,8 +160,21 @@ class PrinterServer:
         if active is not None:
             if active.ended and not self.printer.owes_answers:
                 active.close()
-            elif self.printer.room() > 0 and self._loop.time() >= self._slow_until:
+            elif self.printer.room() > 0 and not self._link_busy():
                 active.resume()
+
+    def _link_busy(self) -> bool:
+        """Whether a slow link still carries the last piece."""
+        assert self._loop is not None
+        return self._loop.time() < self._slow_until
+
+    def _on_link(self) -> None:
+        """The link has carried its piece; a timer that is up a moment early is set again, as nobody else would."""
+        assert self._loop is not None
+        if self._link_busy() and not self._stopped:
+            self._loop.call_later(0.001, self._on_link)
+        else:
+            self._tick()
 
     @property
     def reachable(self) -> bool:
@@ -208,7 +221,7 @@ class PrinterServer:
             elif self.printer.link_bytes_s is not None:
                 connection.pause()
                 self._slow_until = self._loop.time() + len(data) / self.printer.link_bytes_s
-                self._loop.call_at(self._slow_until, self._tick)
+                self._loop.call_at(self._slow_until, self._on_link)
             self._tick()
 
     def said_all(self, connection: _Connection) -> None:
