@@ -59,7 +59,7 @@ class PrinterServer:
         self._timer_at = 0.0
         self._listening: asyncio.Task[None] | None = None
         self._stopped = False
-        self._slow_until = 0.0  # a slow link is busy with what it carried last
+        self._slow_until = 0.0  # a slow link is busy with what it carried last; 0: it is free
         self._outages = 0
 
     # --- life --------------------------------------------------------------------------------------------------------
