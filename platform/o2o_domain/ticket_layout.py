@@ -1,24 +1,30 @@
 """The ticket as lines of text, and the way back from the paper to the order (A14: "ticket bytes parse back").
 
 Decides what stands where on a 32 (58 mm) or 48 (80 mm) column ticket, and how a ticket is read. Leaves fonts, GB18030
-bytes, QR code and cut to the platform's renderer, and the paper to the printers.
+bytes, QR code and cut to the platform's renderers, and the paper to the printers.
+
+The large number is the order's own. A number of the shop's day ("#17") would be shorter, but it would be one more row
+that all orders of a shop wait for on the hot path, and two numbers for one order are one too many at the counter.
 
 Why reading is unambiguous whatever users write: text that people typed is never at column 0 without one of our labels
 in front of it or a price behind it; its continuation lines are indented. So a line at column 0 is always ours:
 
     O2O 外卖                         platform, big, centred
-    #26112200017                     order number, big, centred
+    #W0000017                        order number, big, centred
     补打 1 / REPRINT 1                only on copies: copy_no 2 is the first reprint
-    商家：…   时间：…                  merchant, time
+    送达：11-22 12:46                 when the delivery is promised, if it is
+    备注：不要香菜                     note, where the kitchen looks first; left out when empty
+    商家：…   时间：…                  merchant, when it was ordered
     --------------------------------
     菜品             数量       金额
-    宫保鸡丁(微辣)     x2   ￥36.00    dish: name, pieces, amount; a long name goes on, indented
+    宫保鸡丁           x2   ￥36.00    dish: name, pieces, amount; a long name goes on, indented
+      (微辣, 少放花生)                  its options (规格, 口味), always on a line of their own, indented
     --------------------------------
-    备注：…   地址：…   电话：…         note, address, masked phone; left out when empty
+    地址：…   电话：…                  address and phone, masked; left out when empty
     --------------------------------
     小计 1种2份            ￥36.00    items sum, kinds and pieces
     优惠 / 配送费 / 合计               discount (only if any), delivery fee, total (big)
-    完 END #26112200017             end marker: without it the ticket is incomplete
+    完 END #W0000017                 end marker: without it the ticket is incomplete
 """
 
 from __future__ import annotations
@@ -45,12 +51,16 @@ _ORDER_NO = re.compile(r"[0-9A-Za-z-]{1,24}\Z")
 # Figures read off the paper are bounded, so that no garbage makes a number that int() refuses to read.
 _REPRINT = re.compile(r"补打 (\d{1,9}) / REPRINT \1\Z")
 _ITEMS = re.compile(r"小计 (\d{1,9})种(\d{1,9})份 +(￥\S+)\Z")
+_DOOR = re.compile(r"\d+(?=\D*\Z)")
+_OPTION_MARKS = re.compile(r"[,，、/+;；|]")
+_OPENED_BY = {")": "(", "）": "（", "]": "[", "］": "［", "】": "【"}
 _END = "完 END #"
 
 
 @dataclass(frozen=True, slots=True)
 class TicketOrder:
-    """What a ticket says. `lines` carry options as part of the name; `copy_no` 1 is the first copy, 2 a reprint.
+    """What a ticket says. `lines` carry options as part of the name (`dish_options` reads them); `address` and
+    `phone_masked` are printed as they are: mask them before. `copy_no` 1 is the first copy, 2 a reprint.
 
     Raises DomainError for an order_no that is not 1..24 of 0-9 A-Z a-z "-", or a copy_no below 1.
     """
@@ -67,6 +77,8 @@ class TicketOrder:
     address: str = ""
     placed_at_text: str = ""
     copy_no: int = 1
+    due_text: str = ""
+    """When delivery is promised; not printed when empty."""
 
     def __post_init__(self) -> None:
         if not _ORDER_NO.match(self.order_no):
@@ -88,10 +100,11 @@ class TicketLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ParsedTicket:
-    """What was read off the paper; None for what was not found.
+    """What was read off the paper; None or "" for what was not found.
 
-    `lines` are (name, qty) with names as `dish_name` prints them. `complete`: head, dishes, sums and end marker are all
-    there and agree (amounts sum to the items, kinds and pieces match, items - discount + fee = total).
+    `lines` are (name, qty) with names as `dish_name` prints them, `line_fen` their amounts. `complete`: head, dishes,
+    sums and end marker are all there and agree (amounts sum to the items, kinds and pieces match, items - discount
+    + fee = total). Texts are as `on_paper` prints them. A discount that is not printed is 0 on a complete ticket.
     """
 
     order_no: str | None
@@ -99,18 +112,61 @@ class ParsedTicket:
     lines: tuple[tuple[str, int], ...]
     total_fen: int | None
     complete: bool
+    line_fen: tuple[int, ...] = ()
+    items_fen: int | None = None
+    discount_fen: int | None = None
+    delivery_fee_fen: int | None = None
+    merchant_name: str = ""
+    placed_at_text: str = ""
+    due_text: str = ""
+    note: str = ""
+    address: str = ""
+    phone_masked: str = ""
 
 
 def dish_name(name: str) -> str:
     """A dish's name as it comes off the paper: compare orders with receipts in this form."""
-    return _measured(name)[0]
+    return on_paper(name) or NAMELESS
 
 
-@lru_cache(maxsize=65_536)
-def _measured(name: str) -> tuple[str, int]:
-    # Menus repeat in a city's orders, so most names are cleaned and measured once.
-    text = on_paper(name) or NAMELESS
-    return text, columns(text)
+def dish_options(name: str) -> tuple[str, tuple[str, ...]]:
+    """A name as (dish, its options): "宫保鸡丁(微辣, 大份)" -> ("宫保鸡丁", ("微辣", "大份")).
+
+    Options are what stands in the last pair of brackets, if the name ends with it and does not begin with it.
+    """
+    dish, tail = _parted(dish_name(name))
+    options = [option.strip() for option in _OPTION_MARKS.split(tail.strip()[1:-1])]
+    return dish, tuple([option for option in options if option])
+
+
+def _parted(name: str) -> tuple[str, str]:
+    """Dish and options with their brackets; dish + options == name."""
+    closing = name[-1:]
+    opening = _OPENED_BY.get(closing)
+    if opening is None:
+        return name, ""
+    depth = 0
+    for place in range(len(name) - 1, 0, -1):
+        char = name[place]
+        depth += (char == closing) - (char == opening)
+        if depth == 0:
+            dish = name[:place].rstrip()
+            return dish, name[len(dish) :]
+    return name, ""
+
+
+@lru_cache(maxsize=32_768)
+def _dish_lines(name: str, room: int, width: int) -> tuple[str, tuple[TicketLine, ...]]:
+    """A name's first line, `room` columns wide, and the lines that follow it.
+
+    Menus repeat in a city's orders, so most names are cleaned, measured and broken once.
+    """
+    dish, tail = _parted(dish_name(name))
+    chunks = wrap(dish, room, width - 2)
+    first = chunks[0] + " " * (room - columns(chunks[0]))
+    if tail:
+        chunks += wrap(tail, width - 2, width - 2)
+    return first, tuple([TicketLine("  " + chunk, "bold") for chunk in chunks[1:]])
 
 
 def mask_phone(phone: str) -> str:
@@ -121,6 +177,20 @@ def mask_phone(phone: str) -> str:
     return f"{digits[:3]}****{digits[-4:]}"
 
 
+def mask_address(address: str) -> str:
+    """An address as tickets show it: street and house, not the door ("文一路1号3幢501" -> "文一路1号3幢***").
+
+    The last number is the door; where there is no number, the last two characters are. The rider has it in the app.
+    """
+    masked, found = _DOOR.subn("***", address, count=1)
+    if found or len(address) <= 2:
+        return masked
+    return address[:-2] + "**"
+
+
+_HEAD_LABELS = ("商家：", "时间：", "送达：", "备注：")
+_FOOT_LABELS = ("地址：", "电话：")
+_LABELS = (*_HEAD_LABELS, *_FOOT_LABELS)
 _PLATFORM = TicketLine(PLATFORM_NAME, "big", "center")
 _RULES = {width: TicketLine("-" * width) for width in (32, 48)}
 _HEADS = {width: TicketLine("菜品" + " " * (width - 17) + "数量" + " " * 5 + "金额") for width in (32, 48)}
@@ -156,6 +226,8 @@ def layout(order: TicketOrder, width_cols: int = 48) -> tuple[TicketLine, ...]:
     if order.copy_no > 1:
         again = order.copy_no - 1
         out.append(TicketLine(f"补打 {again} / REPRINT {again}", "bold", "center"))
+    _labelled(out, "送达：", order.due_text, width_cols, "bold")
+    _labelled(out, "备注：", order.note, width_cols, "bold")
     _labelled(out, "商家：", order.merchant_name, width_cols, "bold")
     _labelled(out, "时间：", order.placed_at_text, width_cols, "plain")
     out.append(rule)
@@ -165,17 +237,12 @@ def layout(order: TicketOrder, width_cols: int = 48) -> tuple[TicketLine, ...]:
         qty = line.qty
         pieces += qty
         tail = f" {'x' + str(qty):>3} {yuan(qty * line.unit_fen):>9}"
-        room = width_cols - len(tail) - 1  # U+FFE5 is the tail's only wide character
-        name, used = _measured(line.name)
-        if used <= room:
-            out.append(TicketLine(name + " " * (room - used) + tail, "bold"))
-            continue
-        chunks = wrap(name, room, width_cols - 2)
-        out.append(TicketLine(chunks[0] + " " * (room - columns(chunks[0])) + tail, "bold"))
-        out.extend([TicketLine("  " + chunk, "bold") for chunk in chunks[1:]])
+        # U+FFE5 is the tail's only wide character.
+        first, more = _dish_lines(line.name, width_cols - len(tail) - 1, width_cols)
+        out.append(TicketLine(first + tail, "bold"))
+        out += more
     out.append(rule)
     before = len(out)
-    _labelled(out, "备注：", order.note, width_cols, "bold")
     _labelled(out, "地址：", order.address, width_cols, "plain")
     _labelled(out, "电话：", order.phone_masked, width_cols, "plain")
     if len(out) > before:
@@ -211,15 +278,20 @@ def parse(text_lines: Sequence[str]) -> ParsedTicket:
         if not starts:
             return ParsedTicket(None, None, (), None, False)
     lines = iter(text_lines[starts[-1] + 1 :])
+    texts = dict.fromkeys(_LABELS, "")
     order_no: str | None = None
     copy_no = 1
-    labelled = False  # from the first label on, an indented line is text that people typed
+    label = ""  # from the first one on, an indented line is text that people typed
     for text in lines:
         if text[:3] == "---":
             break
-        if text[:2] in ("商家", "时间"):
-            labelled = True
-        elif not labelled:
+        if text[:3] in _HEAD_LABELS:
+            label = text[:3]
+            texts[label] = text[3:].rstrip()
+        elif label:
+            if text[:2] == "  ":
+                texts[label] += text[2:].rstrip()
+        else:
             text = text.strip()
             if text[:1] == "#" and _ORDER_NO.match(text[1:]):
                 order_no = text[1:]
@@ -227,7 +299,8 @@ def parse(text_lines: Sequence[str]) -> ParsedTicket:
                 copy_no = int(mark[1]) + 1
     names: list[str] = []
     counts: list[int] = []
-    amounts = pieces = 0
+    amounts: list[int] = []
+    pieces = 0
     sound = order_no is not None
     for text in lines:
         if text[:2] == "  ":
@@ -249,7 +322,7 @@ def parse(text_lines: Sequence[str]) -> ParsedTicket:
             names.append(cells[0])
             counts.append(qty)
             pieces += qty
-            amounts += amount
+            amounts.append(amount)
         elif text[:3] == "---":
             break
         elif text and text[:2] != "菜品":
@@ -257,9 +330,21 @@ def parse(text_lines: Sequence[str]) -> ParsedTicket:
     items = discount = fee = total = None
     end = f"{_END}{order_no}"
     ended = False
+    label = ""
     for text in lines:
         first = text[:2]
-        if first == "小计":
+        if total is not None:
+            if text.strip() == end:
+                ended = True
+                break
+        elif text[:3] in _FOOT_LABELS:
+            label = text[:3]
+            texts[label] = text[3:].rstrip()
+        elif first == "  ":
+            if label:
+                texts[label] += text[2:].rstrip()
+        elif first == "小计":
+            label = ""
             if found := _ITEMS.match(text.rstrip()):
                 items = _amount(found[3])
                 sound = sound and int(found[1]) == len(names) and int(found[2]) == pieces
@@ -269,17 +354,24 @@ def parse(text_lines: Sequence[str]) -> ParsedTicket:
             fee = _amount(text.split()[-1])
         elif first == "合计":
             total = _amount(text.split()[-1])
-        elif total is not None and text.strip() == end:
-            ended = True
-            break
     complete = (
         sound
         and ended
         and bool(names)
-        and items == amounts
+        and items == sum(amounts)
         and total is not None
         and fee is not None
         and items + (discount or 0) + fee == total
     )
-    head = order_no is not None
-    return ParsedTicket(order_no, copy_no if head else None, tuple(zip(names, counts, strict=True)), total, complete)
+    return ParsedTicket(
+        order_no,
+        copy_no if order_no is not None else None,
+        tuple(zip(names, counts, strict=True)),
+        total,
+        complete,
+        tuple(amounts),
+        items,
+        0 if complete and discount is None else None if discount is None else -discount,
+        fee,
+        *[texts[label] for label in _LABELS],
+    )

@@ -13,7 +13,9 @@ from o2o_domain.ticket_layout import (
     ParsedTicket,
     TicketOrder,
     dish_name,
+    dish_options,
     layout,
+    mask_address,
     mask_phone,
     parse,
 )
@@ -29,8 +31,9 @@ ORDER = TicketOrder(
     total_fen=4600,
     note="不要香菜",
     phone_masked="138****5678",
-    address="建国路88号SOHO现代城A座1203",
-    placed_at_text="2026-11-22 12:01",
+    address=mask_address("建国路88号SOHO现代城A座1203"),
+    placed_at_text="11-22 12:01",
+    due_text="11-22 12:46",
 )
 
 
@@ -43,18 +46,19 @@ def test_the_58_mm_ticket_as_people_see_it() -> None:
         "O2O 外卖",
         "#26112200017",
         "补打 1 / REPRINT 1",
+        "送达：11-22 12:46",
+        "备注：不要香菜",
         "商家：川味人家（国贸店）",
-        "时间：2026-11-22 12:01",
+        "时间：11-22 12:01",
         "--------------------------------",
         "菜品               数量     金额",
-        "宫保鸡丁(微辣)     x2    ￥36.00",
+        "宫保鸡丁           x2    ￥36.00",
+        "  (微辣)",
         "Coca-Cola x2 ￥    x1     ￥6.00",
         "  1.00",
         "米饭               x3     ￥6.00",
         "--------------------------------",
-        "备注：不要香菜",
-        "地址：建国路88号SOHO现代城A座",
-        "  1203",
+        "地址：建国路88号SOHO现代城A座***",
         "电话：138****5678",
         "--------------------------------",
         "小计 3种6份              ￥48.00",
@@ -78,7 +82,21 @@ def test_number_platform_and_total_are_big_and_centred_at_the_top() -> None:
 def test_what_was_ordered_comes_back(width: int) -> None:
     """A14."""
     assert parse(paper(ORDER, width)) == ParsedTicket(
-        "26112200017", 1, (("宫保鸡丁(微辣)", 2), ("Coca-Cola x2 ￥1.00", 1), ("米饭", 3)), 4600, True
+        "26112200017",
+        1,
+        (("宫保鸡丁(微辣)", 2), ("Coca-Cola x2 ￥1.00", 1), ("米饭", 3)),
+        4600,
+        True,
+        line_fen=(3600, 600, 600),
+        items_fen=4800,
+        discount_fen=500,
+        delivery_fee_fen=300,
+        merchant_name="川味人家（国贸店）",
+        placed_at_text="11-22 12:01",
+        due_text="11-22 12:46",
+        note="不要香菜",
+        address="建国路88号SOHO现代城A座***",
+        phone_masked="138****5678",
     )
 
 
@@ -96,7 +114,7 @@ def test_every_cut_off_ticket_is_incomplete(width: int, copy_no: int) -> None:
     for end in range(len(lines)):
         parsed = parse(lines[:end])
         assert not parsed.complete
-        assert set(parsed.lines) <= set(parse(lines).lines) | {("Coca-Cola x2 ￥", 1)}
+        assert set(parsed.lines) <= set(parse(lines).lines) | {("Coca-Cola x2 ￥", 1), ("宫保鸡丁", 2)}
 
 
 @pytest.mark.parametrize("width", [32, 48])
@@ -173,19 +191,26 @@ def test_a_ticket_inside_the_note_is_not_read(width: int) -> None:
         address=HOSTILE_NOTE,
         merchant_name=HOSTILE_NOTE,
         placed_at_text=HOSTILE_NOTE,
+        due_text=HOSTILE_NOTE,
         phone_masked=HOSTILE_NOTE,
     )
     lines = paper(hostile, width)
-    assert parse(lines) == parse(paper(ORDER, width))
+    read = parse(lines)
+    assert (read.order_no, read.copy_no, read.lines, read.total_fen, read.complete) == (
+        ORDER.order_no, 1, parse(paper(ORDER, width)).lines, ORDER.total_fen, True
+    )  # fmt: skip
+    texts = (read.note, read.address, read.merchant_name, read.placed_at_text, read.due_text, read.phone_masked)
+    assert texts == (on_paper(HOSTILE_NOTE),) * 6
     assert not any(ord(char) < 32 for text in lines for char in text)
 
 
 def test_empty_parts_are_left_out() -> None:
-    bare = replace(ORDER, note=" ", phone_masked="", address="\t", discount_fen=0, total_fen=5100)
+    bare = replace(ORDER, note=" ", phone_masked="", address="\t", due_text="", discount_fen=0, total_fen=5100)
     lines = paper(bare)
-    assert not any(text[:2] in ("备注", "地址", "电话", "优惠") for text in lines)
+    assert not any(text[:2] in ("备注", "地址", "电话", "送达", "优惠") for text in lines)
     assert sum(set(text) == {"-"} for text in lines) == 2
     assert parse(lines).complete
+    assert parse(lines).discount_fen == 0
 
 
 def test_a_name_of_nothing_printable_still_stands_on_the_ticket() -> None:
@@ -224,7 +249,12 @@ def test_copies_count_from_one_and_widths_are_two() -> None:
         ("\u200e家\ufeff常", "家常"),
         ("a\x85b\u2028c\u2029d\x1ce", "a b c d e"),
         ("\ud800", "?"),
-        ("𠮷野家😀\ue000", "𠮷野家😀\ue000"),
+        ("𠮷野家㐂", "𠮷野家㐂"),
+        ("\xa512.50", "￥12.50"),
+        ("jalapen\u0303o \xf1 \xe9", "jalapeno n \xe9"),
+        ("好吃😀\U0001f468\u200d\U0001f469 \u2764\ufe0f", "好吃〓〓〓 〓"),
+        ("\ue000\ue7c7한", "〓〓〓"),
+        ("ﬁ ㎏ \u2212 5", "fi ㎏ - 5"),
         ("", ""),
         (" \n", ""),
     ],
@@ -255,6 +285,50 @@ def test_a_chinese_printer_sets_all_but_ascii_two_wide(text: str, width: int) ->
 )
 def test_wrapping_keeps_words_and_loses_nothing(text: str, chunks: list[str]) -> None:
     assert wrap(text, 8, 8) == chunks
+
+
+@pytest.mark.parametrize(
+    ("name", "dish", "options"),
+    [
+        ("宫保鸡丁", "宫保鸡丁", ()),
+        ("宫保鸡丁(微辣, 大份)", "宫保鸡丁", ("微辣", "大份")),
+        ("奶茶（少冰、三分糖/大杯）", "奶茶", ("少冰", "三分糖", "大杯")),
+        ("米饭 [大份]", "米饭", ("大份",)),
+        ("套餐(A)(加(双)蛋)", "套餐(A)", ("加(双)蛋",)),
+        ("(微辣)", "(微辣)", ()),
+        ("面)", "面)", ()),
+        ("面()", "面", ()),
+    ],
+)
+def test_options_are_what_the_name_ends_with(name: str, dish: str, options: tuple[str, ...]) -> None:
+    assert dish_options(name) == (dish, options)
+
+
+@pytest.mark.parametrize("width", [32, 48])
+def test_options_stand_on_lines_of_their_own_and_come_back(width: int) -> None:
+    name = "米饭 (" + "加一份很多很多的辣椒, " * 4 + "大份)"
+    order = replace(ORDER, lines=(Line(1, name, 2, 2400),))
+    lines = paper(order, width)
+    at = next(number for number, text in enumerate(lines) if text.startswith("米饭"))
+    assert lines[at].split() == ["米饭", "x2", "￥48.00"]
+    assert lines[at + 1].startswith("   (加一份")
+    ((read, qty),) = parse(lines).lines
+    assert (read, qty) == (dish_name(name), 2)
+    assert dish_options(read) == ("米饭", ("加一份很多很多的辣椒",) * 4 + ("大份",))
+
+
+@pytest.mark.parametrize(
+    ("address", "masked"),
+    [
+        ("西湖区文一路 1 号 3 幢 2 单元 501", "西湖区文一路 1 号 3 幢 2 单元 ***"),
+        ("12区345号", "12区***号"),
+        ("国贸大厦前台", "国贸大厦**"),
+        ("A座", "A座"),
+        ("", ""),
+    ],
+)
+def test_addresses_are_masked(address: str, masked: str) -> None:
+    assert mask_address(address) == masked
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from o2o_domain.pricing import MAX_QTY, Line
-from o2o_domain.ticket_layout import TicketLine, TicketOrder, dish_name, layout, parse
+from o2o_domain.ticket_layout import TicketLine, TicketOrder, dish_name, dish_options, layout, parse
 from o2o_domain.ticket_text import columns, on_paper, wrap
 
 WORDS = st.sampled_from(
@@ -16,7 +16,8 @@ WORDS = st.sampled_from(
         "菜品 数量 金额",
         "--------------------------------", "---", "  ", "\n", "\t", "\u3000", "\x1b@", "\x1dV\x00", "\u200b", "\ud83d",
         "宫保鸡丁", "微辣", "㐂", "𠮷", "𪚥", "😀", "ＡＢＣ", "１２", "Coca-Cola", "330ml", "Donaudampfschifffahrt",
-        "é", "7",
+        "é", "7", "送达：", "电话：", "(微辣, 大份)", "（少冰）", "(", ")", "[", "]",
+        "\xa5", "\u0303", "\ufe0f", "ñ", "\ue000",
     ]
 )  # fmt: skip
 """Pieces that look like the ticket's own, control bytes, fullwidth, rare (four bytes in GB18030) and plain ones."""
@@ -57,6 +58,7 @@ def orders(draw: st.DrawFn) -> TicketOrder:
         address=draw(TEXT),
         placed_at_text=draw(TEXT),
         copy_no=draw(st.integers(1, 12)),
+        due_text=draw(TEXT),
     )
 
 
@@ -72,7 +74,11 @@ def test_what_was_ordered_is_what_is_read(order: TicketOrder, width: int) -> Non
     assert parsed.order_no == order.order_no
     assert parsed.copy_no == order.copy_no
     assert parsed.lines == tuple((dish_name(line.name), line.qty) for line in order.lines)
-    assert parsed.total_fen == order.total_fen
+    assert parsed.line_fen == tuple(line.qty * line.unit_fen for line in order.lines)
+    sums = (parsed.items_fen, parsed.discount_fen, parsed.delivery_fee_fen, parsed.total_fen)
+    assert sums == (order.items_fen, order.discount_fen, order.delivery_fee_fen, order.total_fen)
+    for text in ("merchant_name", "placed_at_text", "due_text", "note", "address", "phone_masked"):
+        assert getattr(parsed, text) == on_paper(getattr(order, text)), text
     assert parsed.complete
 
 
@@ -98,6 +104,25 @@ def test_a_torn_ticket_is_never_complete(order: TicketOrder, width: int, data: s
 def test_reading_never_fails(lines: list[str]) -> None:
     parsed = parse(lines)
     assert parsed.order_no is not None or not parsed.complete
+
+
+@given(TEXT)
+def test_options_and_dish_are_the_whole_name(text: str) -> None:
+    dish, options = dish_options(text)
+    name = dish_name(text)
+    assert name.startswith(dish)
+    assert dish
+    rest = name[len(dish) :]
+    for option in options:
+        assert option in rest
+
+
+@given(st.one_of(TEXT, st.text(st.characters())))
+def test_only_what_printers_have_a_shape_for_is_printed(text: str) -> None:
+    for char in on_paper(text):
+        code = char.encode("gb18030")
+        ideograph = "\u3400" <= char <= "\u9fff" or "\U00020000" <= char <= "\U000323af"
+        assert ideograph or len(code) <= 2, hex(ord(char))
 
 
 @given(TEXT)
