@@ -20,7 +20,7 @@ from simpy import Event, Store
 from o2o_domain import tickets
 from o2o_domain.orders import OrderState
 from o2o_domain.refusal import Refused
-from o2o_domain.ticket_layout import TicketOrder, layout, mask_phone
+from o2o_domain.ticket_layout import TicketOrder, layout, mask_address, mask_phone
 from o2o_domain.tickets import Escalation, GiveUp, PrintOutcome, PrintPolicy, Retry, TicketEvent, TicketState
 from o2o_sim.platform_model.catalogue import Catalogue
 from o2o_sim.platform_model.deadlines import Deadlines
@@ -235,6 +235,7 @@ class PrintDesk:
     def _content(self, order: Order) -> TicketOrder:
         desk = self._desk
         minute = desk.minute_of_day
+        due = int(desk.start_min + desk.tempo.city_s(order.intended) / 60.0 + desk.scenario.slo.promise_min) % 1440
         node = self._catalogue.drop_node[order.order_id]
         return TicketOrder(
             order_no=order.order_no,
@@ -246,6 +247,7 @@ class PrintDesk:
             total_fen=order.quote.total_fen,
             note=self._catalogue.notes[order.order_id],
             phone_masked=mask_phone(f"138{order.user_id % 100_000_000:08d}"),
-            address=f"{int(desk.city.zones[node]) + 1}区{node}号",
+            address=mask_address(f"{int(desk.city.zones[node]) + 1}区{node}号"),
             placed_at_text=f"{minute // 60:02d}:{minute % 60:02d}",
+            due_text=f"{due // 60:02d}:{due % 60:02d}",
         )
