@@ -1,0 +1,1 @@
+"""Media: from what a printer is sent to the ESC/POS that the engine inside prints. One module a medium."""
