@@ -5,7 +5,7 @@ and the link that others print as a QR code stands at the foot as text. The prin
 
 Star's Unicode fonts are those of JIS, GB 2312, Big5 and KS X 1001 (StarPRNT Command Specifications rev. 2.25, "UTF
 related commands"), all of them within the basic plane; what a printer does with a character beyond it is not specified.
-Such a character is printed as "〓", the mark of a missing type, as wide as the layout counted it: no line gets longer.
+Such a character is printed as `MISSING`, which every one of the fonts has, as wide as the layout counted it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ import re
 from typing import Literal
 
 from o2o_domain.ticket_layout import TicketOrder, layout
-from o2o_domain.ticket_text import columns, wrap
+from o2o_domain.ticket_text import MISSING, columns, wrap
 
-MISSING = "〓"
-"""U+3013: in every one of the fonts, and two columns wide."""
 _BEYOND = re.compile("[\U00010000-\U0010ffff]")
 
 
