@@ -5,10 +5,19 @@ Decides nothing; names what a person (or an experiment) can do to a printer and 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol
+
 from o2o_devices.errors import ControlError
 from o2o_devices.faults import Kind, TicketFault
 from o2o_devices.printer import VirtualPrinter
-from o2o_devices.tcp9100 import PrinterServer
+
+
+class Front(Protocol):
+    """What stands in front of a printer: a TCP server, or the front end of a cloud protocol."""
+
+    def act(self, change: Callable[[VirtualPrinter, float], object]) -> None:
+        """Change the printer now and see to what follows."""
 
 
 class Control:
@@ -16,7 +25,7 @@ class Control:
 
     __slots__ = ("_server",)
 
-    def __init__(self, server: PrinterServer) -> None:
+    def __init__(self, server: Front) -> None:
         self._server = server
 
     def paper_end(self, after_mm: float = 0.0) -> None:

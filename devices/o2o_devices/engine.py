@@ -80,6 +80,7 @@ class Engine:
         "link_up",
         "mechanism",
         "outages",
+        "power_cuts",
         "profile",
         "silent",
     )
@@ -105,6 +106,8 @@ class Engine:
         """What a slow link carries; None: as much as comes. Transports obey."""
         self.outages = 0
         """Times that power or link went down: whatever connection there was is gone."""
+        self.power_cuts = 0
+        """Of those, the times that the power went: what was received and not printed is gone as well."""
         self._on_paper = on_paper
         self._plan = plan
         self._kanji = kanji

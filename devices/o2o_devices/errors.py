@@ -32,11 +32,11 @@ class JobError(DeviceError):
     """A whole job was not answered for."""
 
 
-class PowerLost(JobError):
+class PowerLost(JobError):  # noqa: N818  what happened, not a mistake
     """The power went while the job was under way, or was off. What is not on paper is gone."""
 
 
-class NoAnswer(JobError):
+class NoAnswer(JobError):  # noqa: N818
     """The printer will not say what became of the job: its answer is lost, or it is silent.
 
     `printed`: the paper came out (nobody but the paper knows that at the time; for front ends that answer late).

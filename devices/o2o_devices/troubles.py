@@ -119,6 +119,7 @@ class Troubled(Engine):
         self._lost = ""
         self._out = b""
         self.outages += 1
+        self.power_cuts += 1
         self.counters.faults += 1
 
     def set_link(self, up: bool) -> None:
