@@ -102,7 +102,7 @@ def report(text: str) -> Report:
     if whole is not None and not _true(whole.get("Success")):
         words = (_text(whole, "ErrorSummary"), _text(whole, "ErrorDetail"))
         return Report((), ": ".join(word for word in words if word) or "refused")
-    results = []
+    results: list[Result] = []
     for child in root:
         if len(results) == RESULTS:
             break
