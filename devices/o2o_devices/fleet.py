@@ -1,10 +1,18 @@
-"""Many printers in one event loop, each on a port of its own.
+"""Many printers in one event loop, each behind a front end of its own (A14).
 
 Decides ports and file limits, and puts the printers' clock (the loop's) in line with the wall clock for those who read
 receipts. Printers do not know of each other; an idle one costs a listening socket and no timer.
 
     async with Fleet([PrinterSpec(0), PrinterSpec(1)], on_paper=print) as fleet:
         host, port = fleet.address(0)
+
+A front end (`Front`) is whatever brings bytes to a printer: `tcp9100.PrinterServer` unless a spec names another. Those
+of `cloud/` are made by `PrinterSpec.front`, a function of (printer_id, printer):
+
+    def front(printer_id: int, printer: VirtualPrinter) -> Front:
+        return CloudPrnt(Machine(printer), url, mac_of(printer_id))
+
+    Fleet([PrinterSpec(0), PrinterSpec(1, front=front)], on_paper=print)
 """
 
 from __future__ import annotations
@@ -15,6 +23,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Protocol
 
 from o2o_devices.control import Control
 from o2o_devices.counters import Counters
@@ -34,15 +43,38 @@ _FILES_APART = 256
 """Open files left to the rest of the process."""
 
 
+class Front(Protocol):
+    """What a fleet holds: a printer and the way to it. Everything happens on the loop in which it was started."""
+
+    @property
+    def printer(self) -> VirtualPrinter:
+        """The printer behind it."""
+
+    async def start(self) -> None:
+        """From now on jobs come. FleetError when that cannot be."""
+
+    async def stop(self) -> None:
+        """No more jobs; what is half printed stays so. Harmless before `start`, and twice."""
+
+    def act(self, change: Callable[[VirtualPrinter, float], object]) -> None:
+        """Change the printer (paper, cover, power ...) now and see to what follows: act(VirtualPrinter.open_cover)."""
+
+
+FrontFactory = Callable[[int, VirtualPrinter], Front]
+"""(printer_id, printer) -> the printer's front end, not started yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class PrinterSpec:
-    """One printer of a fleet. port 0: any free one."""
+    """One printer of a fleet. port 0: any free one (of TCP 9100; other front ends have none)."""
 
     printer_id: int
     profile: Profile = GENERIC_80
     paper_mm: float | None = None
     port: int = 0
     kanji: bool = True
+    front: FrontFactory | None = None
+    """None: TCP 9100."""
 
 
 def _no_faults(printer_id: int, ticket: int) -> None:
@@ -63,17 +95,19 @@ class Fleet:
         self.host = host
         self._on_paper = on_paper
         self._epoch = 0.0  # unix time at the loop's zero
-        self._servers: dict[int, PrinterServer] = {}
+        self._fronts: dict[int, Front] = {}
         for spec in specs:
-            if spec.printer_id in self._servers:
+            if spec.printer_id in self._fronts:
                 raise FleetError(f"printer {spec.printer_id} is in the fleet twice")
-            self._servers[spec.printer_id] = self._server(spec, plan)
+            self._fronts[spec.printer_id] = self._front(spec, plan)
 
-    def _server(self, spec: PrinterSpec, plan: FleetPlan) -> PrinterServer:
+    def _front(self, spec: PrinterSpec, plan: FleetPlan) -> Front:
         seat = _Seat(self, spec.printer_id, plan)
         printer = VirtualPrinter(
             spec.profile, on_paper=seat.on_paper, paper_mm=spec.paper_mm, kanji=spec.kanji, plan=seat.fault
         )
+        if spec.front is not None:
+            return spec.front(spec.printer_id, printer)
         return PrinterServer(printer, host=self.host, port=spec.port)
 
     def note(self, printer_id: int, receipt: Receipt, at: float) -> None:
@@ -82,11 +116,11 @@ class Fleet:
 
     async def start(self) -> dict[int, int]:
         """Open all ports; returns printer_id -> port. FleetError when there are not enough ports or open files."""
-        _allow_files(2 * len(self._servers) + _FILES_APART)
+        _allow_files(2 * len(self._fronts) + _FILES_APART)
         self._epoch = time.time() - asyncio.get_running_loop().time()
         try:
-            for server in self._servers.values():
-                await server.start()
+            for front in self._fronts.values():
+                await front.start()
         except BaseException:
             await self.stop()
             raise
@@ -94,8 +128,8 @@ class Fleet:
 
     async def stop(self) -> None:
         """Close all ports and connections."""
-        for server in self._servers.values():
-            await server.stop()
+        for front in self._fronts.values():
+            await front.stop()
 
     async def __aenter__(self) -> Fleet:
         await self.start()
@@ -107,41 +141,45 @@ class Fleet:
         await self.stop()
 
     def __len__(self) -> int:
-        return len(self._servers)
+        return len(self._fronts)
 
     @property
     def ports(self) -> dict[int, int]:
-        """printer_id -> port."""
-        return {printer_id: server.port for printer_id, server in self._servers.items()}
+        """printer_id -> port, of those behind TCP 9100."""
+        return {number: front.port for number, front in self._fronts.items() if isinstance(front, PrinterServer)}
 
     def address(self, printer_id: int) -> tuple[str, int]:
-        """(host, port) of a printer."""
-        return self.host, self._get(printer_id).port
+        """(host, port) of a printer. FleetError for one that has none."""
+        front = self.front(printer_id)
+        if not isinstance(front, PrinterServer):
+            raise FleetError(f"printer {printer_id} has no port: it fetches its jobs, or is told of them")
+        return self.host, front.port
 
     def control(self, printer_id: int) -> Control:
         """Hands on a printer."""
-        return Control(self._get(printer_id))
+        return Control(self.front(printer_id))
 
     def printer(self, printer_id: int) -> VirtualPrinter:
         """The printer itself, to look at."""
-        return self._get(printer_id).printer
+        return self.front(printer_id).printer
 
-    def _get(self, printer_id: int) -> PrinterServer:
+    def front(self, printer_id: int) -> Front:
+        """A printer's front end. FleetError for an unknown printer."""
         try:
-            return self._servers[printer_id]
+            return self._fronts[printer_id]
         except KeyError:
-            raise FleetError(f"no printer {printer_id} in this fleet of {len(self._servers)}") from None
+            raise FleetError(f"no printer {printer_id} in this fleet of {len(self._fronts)}") from None
 
     @property
     def idle(self) -> bool:
         """No printer has anything left to print or to answer."""
-        return all(server.printer.idle for server in self._servers.values())
+        return all(front.printer.idle for front in self._fronts.values())
 
     def counters(self) -> Counters:
         """Sums over all printers."""
         total = Counters()
-        for server in self._servers.values():
-            total.add(server.printer.counters)
+        for front in self._fronts.values():
+            total.add(front.printer.counters)
         return total
 
 
