@@ -108,6 +108,10 @@ class Settings:
     print_status_timeout_s: float = 2.0
     print_drain_s: float = 3.0
     """A platform that is told to end waits so long (on the wall) for the answers of tickets in hand."""
+    print_offer_s: float = 60.0
+    """A ticket that was shown to a printer which comes by itself, and not taken, waits anew after this time."""
+    print_result_s: float = 120.0
+    """A ticket that such a printer (or a vendor's cloud) has taken is unconfirmed after this time without a result."""
     print_idle_s: float = 60.0
     """A printer's connection is closed after this time without a ticket."""
 

@@ -10,7 +10,7 @@ from o2o_devices.escpos.events import Cut
 from o2o_devices.escpos.interpreter import Interpreter
 from o2o_domain.pricing import Line
 from o2o_domain.ticket_layout import TicketOrder, layout, parse
-from o2o_platform.printing.render import render
+from o2o_platform.printing.media.escpos import render
 
 LINES = tuple(
     Line(number, name, 1 + number % 2, 1800 + 100 * number)

@@ -22,7 +22,7 @@ from o2o_devices.mechanism import GENERIC_58, GENERIC_80
 from o2o_devices.receipt import Receipt, Span, Style
 from o2o_domain.pricing import Line
 from o2o_domain.ticket_layout import TicketOrder
-from o2o_platform.printing.render import render
+from o2o_platform.printing.media.escpos import render
 
 READER = os.environ.get("O2O_ESCPOS_READER", "")
 NODE = shutil.which("node")

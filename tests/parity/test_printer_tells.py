@@ -13,7 +13,7 @@ from o2o_domain.ticket_layout import TicketOrder, parse
 from o2o_domain.tickets import PrintOutcome
 from o2o_platform.kit.clock import SystemClock
 from o2o_platform.printing.drivers.tcp9100 import PrinterConnection
-from o2o_platform.printing.render import render
+from o2o_platform.printing.media.escpos import render
 
 pytestmark = pytest.mark.anyio
 

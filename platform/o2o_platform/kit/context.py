@@ -7,6 +7,7 @@ hangs a function here at `register`:
 - `exports[table]`: rows of a run table as plain dicts, for /admin/export;
 - `assess`: awaited before an order is placed, for what stands in `orders.risk`; it may refuse the order;
 - `queues[topic, name]`: the work queue that gets such an event too, by its payload (scaled; see `redis_stream`);
+- `printer_changed`: called within the unit that gives a merchant another printer;
 - `on_start`: awaited before the platform is ready, for recovery.
 """
 
@@ -62,6 +63,8 @@ class Context:
     exports: dict[str, Callable[[Connection], Iterable[dict[str, Any]]]] = field(default_factory=dict)
     assess: Assess | None = None
     queues: dict[tuple[str, str], Callable[[str], str]] = field(default_factory=dict)
+    printer_changed: list[Callable[[Connection, int, float], None]] = field(default_factory=list)
+    """fn(conn, merchant_id, now)."""
     on_start: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 

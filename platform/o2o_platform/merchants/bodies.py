@@ -6,6 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
+from o2o_domain.printers import PrinterAddress, printer_address, tcp_url
+from o2o_domain.refusal import Refused
+
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 Ref = Annotated[str, Field(min_length=1, max_length=64)]
 Fen = Annotated[int, Field(ge=0, le=10_000_000)]
@@ -21,11 +24,30 @@ class Body(BaseModel):
 
 
 class PrinterBody(Body):
-    """Where a printer is (raw TCP), and how wide its paper: 48 columns are 80 mm, 32 are 58 mm."""
+    """Which printer (a URL as `o2o_domain.printers` has it, or host and port of one on raw TCP), and how wide its
+    paper: 48 columns are 80 mm, 32 are 58 mm. `secret`: what a printer that comes by itself must show."""
 
-    host: Annotated[str, Field(min_length=1, max_length=255)]
-    port: Annotated[int, Field(ge=1, le=65535)]
+    url: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    host: Annotated[str, Field(min_length=1, max_length=240)] | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
     width_cols: Annotated[Literal[32, 48], Field(validation_alias=AliasChoices("width_cols", "width"))] = 48
+    secret: Annotated[str, Field(min_length=8, max_length=64)] | None = None
+
+    @model_validator(mode="after")
+    def _one_address(self) -> PrinterBody:
+        if (self.url is None) == (self.host is None) or (self.host is None) != (self.port is None):
+            raise ValueError("printer: either url, or host and port")
+        found = printer_address(self.url or tcp_url(self.host or "", self.port or 0))
+        if isinstance(found, Refused):
+            raise ValueError(found.detail)
+        return self
+
+    @property
+    def address(self) -> PrinterAddress:
+        """Its parts."""
+        found = printer_address(self.url or tcp_url(self.host or "", self.port or 0))
+        assert isinstance(found, PrinterAddress)
+        return found
 
 
 class DishBody(Body):

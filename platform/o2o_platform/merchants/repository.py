@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
+from o2o_domain.printers import PrinterAddress
 from o2o_platform.accounts.tokens import CurrentUser
 from o2o_platform.errors import Conflict, Forbidden, NotFound
 from o2o_platform.kit.prepared import Prepared, Record
@@ -20,6 +21,7 @@ from o2o_platform.merchants.tables import dishes, merchants
 
 _BY_ID = Prepared(select(merchants).where(merchants.c.id == bindparam("id")))
 _BY_REF = Prepared(select(merchants).where(merchants.c.ref == bindparam("ref")))
+_BY_PRINTER = Prepared(select(merchants.c.id).where(merchants.c.printer_url == bindparam("url")))
 _MENU = Prepared(select(dishes).where(dishes.c.merchant_id == bindparam("merchant_id")).order_by(dishes.c.id))
 _OWNER = Prepared(select(merchants.c.ref, merchants.c.owner_ref).where(merchants.c.id == bindparam("id")))
 _TAKE = Prepared(
@@ -101,13 +103,28 @@ def add_dishes(conn: Connection, merchant_id: int, items: Iterable[Mapping[str, 
     return ids
 
 
-def set_printer(conn: Connection, merchant_id: int, host: str, port: int, width_cols: int) -> None:
-    """Say where the merchant's printer is."""
-    conn.execute(
-        update(merchants)
-        .where(merchants.c.id == merchant_id)
-        .values(printer_host=host, printer_port=port, printer_cols=width_cols)
-    )
+def printer_values(address: PrinterAddress | None, width_cols: int, secret: str | None) -> dict[str, Any]:
+    """The columns that say what a merchant prints on."""
+    return {
+        "printer_url": None if address is None else address.url,
+        "printer_cols": width_cols,
+        "printer_pulls": address is not None and not address.capabilities.push,
+        "printer_secret": secret,
+    }
+
+
+def must_be_free(conn: Connection, address: PrinterAddress, but: int | None = None) -> None:
+    """Raises Conflict if the printer is another merchant's: one that comes by itself says only who it is. (Raw TCP may
+    be shared.)"""
+    if address.scheme != "tcp":
+        row = _BY_PRINTER.first(conn, url=address.url)
+        if row is not None and row.id != but:
+            raise Conflict("printer_taken", f"{address.url} is another merchant's")
+
+
+def set_printer(conn: Connection, merchant_id: int, values: Mapping[str, Any]) -> None:
+    """Say what the merchant prints on (`printer_values`)."""
+    conn.execute(update(merchants).where(merchants.c.id == merchant_id).values(**values))
 
 
 def menu(conn: Connection, merchant_id: int) -> list[Record]:

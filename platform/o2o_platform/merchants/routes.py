@@ -69,15 +69,19 @@ def register(app: FastAPI, ctx: Context) -> None:
     async def printer(
         merchant_id: int, body: PrinterBody, user: CurrentUser = require(Permission.MANAGE_MENU)
     ) -> Response:
-        """Say where the merchant's printer is."""
+        """Say what the merchant prints on; tickets that wait go to it."""
 
         def unit(conn: Connection) -> None:
             repository.find(conn, merchant_id)
             _must_run(conn, user, merchant_id)
-            repository.set_printer(conn, merchant_id, body.host, body.port, body.width_cols)
+            repository.must_be_free(conn, body.address, but=merchant_id)
+            values = repository.printer_values(body.address, body.width_cols, body.secret)
+            repository.set_printer(conn, merchant_id, values)
+            for changed in ctx.printer_changed:
+                changed(conn, merchant_id, ctx.clock.now())
 
         await ctx.db.write(unit)
-        return reply({"merchant_id": merchant_id, "host": body.host, "port": body.port, "width_cols": body.width_cols})
+        return reply({"merchant_id": merchant_id, "url": body.address.url, "width_cols": body.width_cols})
 
     @app.patch("/merchants/{merchant_id}/dishes/{dish_id}", tags=["merchants"])
     async def change(
@@ -106,11 +110,11 @@ def _add(conn: Connection, body: MerchantBody) -> dict[str, Any]:
         return {"ref": body.ref, "id": existing.id, "dishes": dishes}
     values: dict[str, Any] = body.model_dump(exclude={"dishes", "printer"})
     printer = body.printer
-    values |= {
-        "printer_host": printer.host if printer else None,
-        "printer_port": printer.port if printer else None,
-        "printer_cols": printer.width_cols if printer else 48,
-    }
+    if printer is None:
+        values |= repository.printer_values(None, 48, None)
+    else:
+        repository.must_be_free(conn, printer.address)
+        values |= repository.printer_values(printer.address, printer.width_cols, printer.secret)
     merchant_id = repository.add_merchant(conn, values)
     ids = repository.add_dishes(conn, merchant_id, [dish.model_dump() for dish in body.dishes])
     dishes = [{"ref": dish.ref, "id": dish_id} for dish, dish_id in zip(body.dishes, ids, strict=True)]

@@ -22,9 +22,10 @@ merchants = Table(
     Column("open_min", Int, nullable=False),  # minutes of the city's day
     Column("close_min", Int, nullable=False),
     Column("owner_ref", String(64), index=True),  # accounts.ref
-    Column("printer_host", String(255)),
-    Column("printer_port", Int),
+    Column("printer_url", String(255), index=True),  # o2o_domain.printers
     Column("printer_cols", Int, nullable=False, default=48),  # 48: 80 mm paper, 32: 58 mm
+    Column("printer_pulls", Boolean, nullable=False, default=False),  # it comes for its tickets by itself
+    Column("printer_secret", String(64)),  # what it must show when it comes; null: nothing
 )
 
 dishes = Table(

@@ -17,8 +17,8 @@ from o2o_platform.kit.database import Database
 from o2o_platform.printing import repository, units
 from o2o_platform.printing.job import Job
 
-Address = tuple[str, int]
-"""(host, port) of a printer."""
+Address = str
+"""Of a printer (o2o_domain.printers)."""
 
 
 class Waiting(NamedTuple):
@@ -47,6 +47,14 @@ class Book(Protocol):
 
     async def printed(self, job: Job, rendered: float, delivered: float, at: float) -> None:
         """The printer has acknowledged the ticket."""
+        ...
+
+    async def taken(self, job: Job, rendered: float, delivered: float) -> None:
+        """Somebody else has taken the ticket over, and will tell how it went."""
+        ...
+
+    async def refused(self, ticket_id: int, code: str) -> None:
+        """The printer has said that it did not print the ticket, and will not."""
         ...
 
     async def silent(self, ticket_id: int, code: str, rendered: float | None, delivered: float | None) -> None:
@@ -92,6 +100,13 @@ class UnitsBook:
 
     async def printed(self, job: Job, rendered: float, delivered: float, at: float) -> None:
         await self._db.write(lambda conn: units.printed(conn, job.ticket_id, rendered, delivered, at))
+
+    async def taken(self, job: Job, rendered: float, delivered: float) -> None:
+        await self._db.write(lambda conn: units.taken(conn, job.ticket_id, rendered, delivered))
+
+    async def refused(self, ticket_id: int, code: str) -> None:
+        now = self._clock.now()
+        await self._db.write(lambda conn: units.refused(conn, ticket_id, code, now))
 
     async def silent(self, ticket_id: int, code: str, rendered: float | None, delivered: float | None) -> None:
         policy, now = self._policy, self._clock.now()

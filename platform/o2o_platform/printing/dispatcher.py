@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from o2o_platform.kit.context import Context
 from o2o_platform.kit.outbox import START
-from o2o_platform.printing import repository, units
+from o2o_platform.printing import remote, repository, units
 from o2o_platform.printing.book import UnitsBook, Waiting
 from o2o_platform.printing.printers import Printers
 
@@ -48,7 +48,7 @@ class Dispatcher:
 
 
 class Watch:
-    """Fails tickets at their deadline and climbs the ladder; one process at a time."""
+    """Fails tickets at their deadline, climbs the ladder, and gives up waiting for devices; one process at a time."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
@@ -62,7 +62,12 @@ class Watch:
 
     async def check(self) -> int:
         """Fail and escalate what is due now; returns how many tickets were touched."""
-        db, policy, now = self._ctx.db, self._ctx.settings.print_policy, self._ctx.clock.now()
-        if not await db.read(lambda conn: units.due(conn, policy, now)):
-            return 0  # most of the time, and reading disturbs no writer
-        return await db.write(lambda conn: units.watch(conn, policy, now, WATCHED))
+        db, settings, now = self._ctx.db, self._ctx.settings, self._ctx.clock.now()
+        policy, times = settings.print_policy, {"offer_s": settings.print_offer_s, "result_s": settings.print_result_s}
+        touched = 0
+        # Most of the time nothing is due, and reading disturbs no writer.
+        if await db.read(lambda conn: remote.lapsed(conn, now, **times)):
+            touched += await db.write(lambda conn: remote.lapse(conn, policy, now, limit=WATCHED, **times))
+        if await db.read(lambda conn: units.due(conn, policy, now)):
+            touched += await db.write(lambda conn: units.watch(conn, policy, now, WATCHED))
+        return touched

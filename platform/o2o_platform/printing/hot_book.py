@@ -35,25 +35,25 @@ MAX_QUEUE = 100_000
 
 _CLAIM = f"""
     WITH item AS (
-        SELECT * FROM unnest($1::bigint[], $2::float8[], $3::float8[], $4::float8[], $5::text[], $6::int[])
-            AS i (id, at, committed, published, host, port)
+        SELECT * FROM unnest($1::bigint[], $2::float8[], $3::float8[], $4::float8[], $5::text[])
+            AS i (id, at, committed, published, printer)
     ), taken AS (
         UPDATE tickets t
-        SET state = 'claimed', claimed = i.at, claimed_by = $7,
+        SET state = 'claimed', claimed = i.at, claimed_by = $6,
             attempts = t.attempts + CASE WHEN t.state = 'queued' THEN 1 ELSE 0 END
         FROM item i, merchants m, dispatch_slots s
-        WHERE t.id = i.id AND m.id = t.merchant_id AND m.printer_host = i.host AND m.printer_port = i.port
-          AND s.slot = t.merchant_id % {SLOTS} AND s.owner = $7
-          AND (t.state = 'queued' OR (t.state = 'claimed' AND t.claimed_by = $7 AND t.claimed = i.at))
+        WHERE t.id = i.id AND m.id = t.merchant_id AND m.printer_url = i.printer
+          AND s.slot = t.merchant_id % {SLOTS} AND s.owner = $6
+          AND (t.state = 'queued' OR (t.state = 'claimed' AND t.claimed_by = $6 AND t.claimed = i.at))
         RETURNING t.id, t.order_id, t.merchant_id, t.copy_no, i.committed, i.published,
-            m.name, m.printer_host, m.printer_port, m.printer_cols
+            m.name, m.printer_url, m.printer_cols
     ), marked AS (
         UPDATE orders o SET committed = taken.committed, published = taken.published
         FROM taken WHERE o.id = taken.order_id AND o.published IS NULL
     )
     SELECT t.id, t.order_id, o.ref, o.user_id, t.merchant_id, t.copy_no, 'claimed' AS state, o.order_no, o.lines,
         o.items_fen, o.discount_fen, o.delivery_fee_fen, o.total_fen, o.note, o.phone, o.address, o.accepted,
-        t.name, t.printer_host, t.printer_port, t.printer_cols
+        t.name, t.printer_url, t.printer_cols
     FROM taken t JOIN orders o ON o.id = t.order_id"""
 
 _PRINTED = """
@@ -123,8 +123,7 @@ class HotBook(UnitsBook):
             [item.at for item in items],
             [item.waiting.committed for item in items],
             [item.waiting.published for item in items],
-            [item.printer[0] for item in items],
-            [item.printer[1] for item in items],
+            [item.printer for item in items],
         )
         rows = await _fetch(self._lines[0], lambda conn: conn.fetch(_CLAIM, *columns, self._me))
         taken = {row[0]: Job._make(row) for row in rows}

@@ -33,14 +33,9 @@ class Job(NamedTuple):
     address: str | None
     accepted: float
     merchant_name: str
-    printer_host: str | None
-    printer_port: int | None
+    printer: str | None
+    """Its address (o2o_domain.printers); None: there is none."""
     printer_cols: int
-
-    @property
-    def printer(self) -> tuple[str, int] | None:
-        """Where the printer listens; None: there is none."""
-        return None if self.printer_host is None else (self.printer_host, self.printer_port or 0)
 
     @property
     def width(self) -> Literal[32, 48]:

@@ -26,9 +26,10 @@ from o2o_platform.kit import logs
 from o2o_platform.kit.clock import wait_for
 from o2o_platform.kit.context import Context
 from o2o_platform.printing.book import Address, Book, Waiting
-from o2o_platform.printing.drivers.tcp9100 import PrinterConnection, within
+from o2o_platform.printing.drivers import Answer, Connection, Driver, Link, PrintFailed
+from o2o_platform.printing.drivers.registry import driver_of
+from o2o_platform.printing.drivers.tcp9100 import within
 from o2o_platform.printing.job import Job, ticket_of
-from o2o_platform.printing.render import render
 
 log = logging.getLogger("o2o.platform.printing")
 
@@ -52,7 +53,8 @@ class Printer:
         self._at_rest = asyncio.Event()  # no attempt is under way
         self._at_rest.set()
         self._closing = False
-        self._connection: PrinterConnection | None = None
+        self._connection: Connection | None = None
+        self._driver: Driver | None = None  # of the connection
         self._address: Address | None = None
         self._used = 0.0
         self.missed_at: float | None = None
@@ -153,26 +155,29 @@ class Printer:
             if job.printer is None:
                 await book.fail(waiting, "no_printer")
                 return None
-            trouble = await self._connect(job.printer)
+            driver = driver_of(job.printer)
+            if driver is None:
+                return None  # it comes for its tickets by itself
+            trouble = await self._connect(driver, job.printer)
         else:
             trouble = await self._trouble(self._connection)
         if trouble is not None:
             return await book.not_sent(waiting, trouble)
-        connection, address = self._connection, self._address
-        if connection is None or address is None:
+        connection, address, driver = self._connection, self._address, self._driver
+        if connection is None or address is None or driver is None:
             return await book.not_sent(waiting, PrintOutcome.REFUSED)
         claimed = await book.claim(waiting, address)
         if claimed is None:
             return await self._not_claimed(waiting)
-        await self._print(waiting, claimed, connection)
+        await self._print(waiting, claimed, driver, connection)
         return None
 
-    async def _print(self, waiting: Waiting, job: Job, connection: PrinterConnection) -> None:
+    async def _print(self, waiting: Waiting, job: Job, driver: Driver, connection: Connection) -> None:
         """Send a claimed ticket and write down how that went."""
         book, settings, clock = self._book, self._ctx.settings, self._ctx.clock
         ticket_id = job.ticket_id
         try:
-            data = render(ticket_of(job, settings.timezone_offset_s), job.width, self._link(job.order_id))
+            data = driver.media(ticket_of(job, settings.timezone_offset_s), job.width, self._link(job.order_id))
         except Exception:  # nothing was sent; a ticket that cannot be drawn today cannot be drawn tomorrow
             log.exception("ticket %s cannot be rendered", ticket_id)
             await book.fail(waiting, "not_printable")
@@ -181,17 +186,24 @@ class Printer:
         try:
             done = await connection.send(ticket_id, data)
             delivered = clock.now()
-            await within(clock, done, settings.print_ack_timeout_s)  # gives the future up on a time-out
+            answer = await within(clock, done, settings.print_ack_timeout_s)  # gives the future up on a time-out
         except TimeoutError:
             code = await self._why_silent(connection)
         except OSError:
             code = "connection_lost"
             await self._hang_up()
+        except PrintFailed as failed:
+            await self._insist(partial(book.refused, ticket_id, failed.code))
+            self._tell(job, failed.code, clock.now() - rendered)
+            return
         else:
             self._used = clock.now()
-            await self._insist(partial(book.printed, job, rendered, delivered, self._used))
+            if answer is Answer.TAKEN:
+                await self._insist(partial(book.taken, job, rendered, delivered))
+            else:
+                await self._insist(partial(book.printed, job, rendered, delivered, self._used))
             if self._lines.wanted(200):
-                self._tell(job, "printed", self._used - rendered)
+                self._tell(job, answer.name.lower(), self._used - rendered)
             return
         await self._insist(partial(book.silent, ticket_id, code, rendered, delivered))
         self._tell(job, code, clock.now() - rendered)
@@ -222,26 +234,24 @@ class Printer:
         await self._hang_up()  # the printer has moved
         return now
 
-    async def _connect(self, printer: Address) -> PrintOutcome | None:
+    async def _connect(self, driver: Driver, printer: Address) -> PrintOutcome | None:
         """Have a connection to a printer that is able to print; else say what is in the way."""
-        settings = self._ctx.settings
         await self._hang_up()
         try:
-            connection = await PrinterConnection.open(
-                *printer, self._ctx.clock, settings.print_connect_timeout_s, self._late
-            )
+            connection = await driver.open(printer, Link(self._ctx, self._late))
         except OSError:
             return PrintOutcome.REFUSED
-        self._connection, self._address, self._used = connection, printer, self._ctx.clock.now()
+        self._connection, self._address, self._driver = connection, printer, driver
+        self._used = self._ctx.clock.now()
         return await self._trouble(connection)
 
-    async def _trouble(self, connection: PrinterConnection) -> PrintOutcome | None:
+    async def _trouble(self, connection: Connection) -> PrintOutcome | None:
         trouble = await connection.trouble(self._ctx.settings.print_status_timeout_s)
         if trouble is PrintOutcome.BROKEN_BEFORE_SEND:
             await self._hang_up()
         return trouble
 
-    async def _why_silent(self, connection: PrinterConnection) -> str:
+    async def _why_silent(self, connection: Connection) -> str:
         trouble = await connection.trouble(self._ctx.settings.print_status_timeout_s)
         return "silent" if trouble in (None, PrintOutcome.BROKEN_BEFORE_SEND) else str(trouble)
 

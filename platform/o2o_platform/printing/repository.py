@@ -25,6 +25,8 @@ from o2o_platform.printing.slots import SLOTS
 from o2o_platform.printing.tables import dispatch_slots, tickets
 
 TOPIC = "tickets"
+REMOTE = 0
+"""Stands in `claimed_by` for a device or a vendor's cloud: the ticket is in no dispatcher's hands."""
 OPEN = (TicketState.QUEUED.value, TicketState.OFFERED.value, TicketState.CLAIMED.value)
 
 _INSERT = Prepared(insert(tickets))
@@ -37,7 +39,7 @@ _JOB_COLUMNS = (
     *(tickets.c[name] for name in ("merchant_id", "copy_no", "state")),
     *(orders.c[name] for name in ("order_no", "lines", "items_fen", "discount_fen", "delivery_fee_fen", "total_fen")),
     *(orders.c[name] for name in ("note", "phone", "address", "accepted")),
-    *(merchants.c[name] for name in ("name", "printer_host", "printer_port", "printer_cols")),
+    *(merchants.c[name] for name in ("name", "printer_url", "printer_cols")),
 )
 _JOB = Prepared(
     select(*_JOB_COLUMNS)
@@ -66,7 +68,9 @@ _LATE = (
 )
 _WAITING = Prepared(
     select(tickets.c.id, tickets.c.merchant_id, tickets.c.queued)
+    .join(merchants, merchants.c.id == tickets.c.merchant_id)
     .where(
+        ~merchants.c.printer_pulls,
         tickets.c.state == literal_column("'queued'"),
         tickets.c.id > bindparam("after"),
         tickets.c.queued <= bindparam("before"),
@@ -81,6 +85,7 @@ _IN_HAND = Prepared(
     select(tickets.c.id, tickets.c.merchant_id, tickets.c.claimed_by)
     .where(
         tickets.c.state == literal_column("'claimed'"),
+        tickets.c.claimed_by.is_distinct_from(literal_column(str(REMOTE))),
         (tickets.c.merchant_id % SLOTS).in_(
             select(dispatch_slots.c.slot).where(dispatch_slots.c.owner == bindparam("me"))
         ),
@@ -144,6 +149,16 @@ def find(conn: Connection, ticket_id: int) -> Record:
     if row is None:
         raise NotFound("no_such_ticket", f"ticket {ticket_id}")
     return row
+
+
+def find_or_none(conn: Connection, ticket_id: int) -> Record | None:
+    """The ticket; None: there is none."""
+    return _BY_ID.first(conn, id=ticket_id)
+
+
+def announce(conn: Connection, ticket: Record, now: float) -> None:
+    """Wake the dispatcher for a ticket that waits already."""
+    tell(conn, ticket, "queued", now)
 
 
 def job(conn: Connection, ticket_id: int) -> Job:

@@ -16,7 +16,7 @@ from o2o_platform.kit.duties import Duty
 from o2o_platform.kit.web import reply
 from o2o_platform.merchants import repository as merchants
 from o2o_platform.orders.views import sees_all
-from o2o_platform.printing import repository
+from o2o_platform.printing import remote, repository
 from o2o_platform.printing.consumer import SlotDispatcher
 from o2o_platform.printing.dispatcher import Dispatcher, Watch
 from o2o_platform.printing.slots import queue_of
@@ -27,6 +27,7 @@ _FIELDS = ("order_id", "merchant_id", "copy_no", "state", "code", "attempts", "q
 def register(app: FastAPI, ctx: Context) -> None:
     """Add the routes, the export of tickets, recovery and the dispatcher's tasks."""
     ctx.exports["tickets"] = repository.rows
+    ctx.printer_changed.append(remote.reroute)
     ctx.background.add("print-watch", Watch(ctx).run)
     if ctx.redis is not None:
         ctx.queues[repository.TOPIC, "queued"] = queue_of

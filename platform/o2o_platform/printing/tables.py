@@ -1,12 +1,13 @@
 """Tables of printing (A14).
 
 `tickets`: one first copy per paid order, made in the transaction that takes the payment. `dispatch_slots`: which
-dispatcher has which share of the merchants (scaled only; see `slots`).
+dispatcher has which share of the merchants (scaled only; see `slots`). `printer_signs`: when a printer that comes by
+itself was last heard of, and what it said.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, ForeignKey, Index, String, Table, UniqueConstraint
+from sqlalchemy import Column, Float, ForeignKey, Index, String, Table, Text, UniqueConstraint
 
 from o2o_platform.kit.tables import Int, metadata
 
@@ -21,8 +22,9 @@ tickets = Table(
     Column("code", String(32)),
     Column("attempts", Int, nullable=False, default=0),
     Column("queued", Float, nullable=False),
+    Column("offered", Float),  # when it was shown to a printer that comes by itself
     Column("claimed", Float),
-    Column("claimed_by", Int),  # the dispatcher that had it in hand last (scaled only)
+    Column("claimed_by", Int),  # the dispatcher that had it in hand last (scaled only), or remote.REMOTE
     Column("rendered", Float),
     Column("delivered_to_printer", Float),
     Column("printed", Float),
@@ -34,6 +36,24 @@ tickets = Table(
 _OPEN = ("queued", "offered", "claimed", "failed", "unconfirmed")
 Index(
     "tickets_open", tickets.c.id, sqlite_where=tickets.c.state.in_(_OPEN), postgresql_where=tickets.c.state.in_(_OPEN)
+)
+
+_UNDER_WAY = ("queued", "offered", "claimed")
+Index(
+    "tickets_under_way",
+    tickets.c.merchant_id,
+    tickets.c.id,
+    sqlite_where=tickets.c.state.in_(_UNDER_WAY),
+    postgresql_where=tickets.c.state.in_(_UNDER_WAY),
+)
+
+printer_signs = Table(
+    "printer_signs",
+    metadata,
+    Column("merchant_id", Int, primary_key=True, autoincrement=False),
+    Column("seen", Float, nullable=False),
+    Column("status", String(64), nullable=False),  # in the words of its protocol
+    Column("detail", Text),  # JSON
 )
 
 dispatch_slots = Table(

@@ -60,6 +60,24 @@ def printed(conn: Connection, ticket_id: int, rendered: float, delivered: float,
     repository.tell(conn, ticket, "printed", now)
 
 
+def taken(conn: Connection, ticket_id: int, rendered: float, delivered: float) -> None:
+    """Somebody else has the ticket now and will tell how it went; he may have told already."""
+    ticket = repository.find(conn, ticket_id)
+    if ticket.state == TicketState.CLAIMED:
+        repository.change(
+            conn, ticket_id, claimed_by=repository.REMOTE, rendered=rendered, delivered_to_printer=delivered
+        )
+
+
+def refused(conn: Connection, ticket_id: int, code: str, now: float) -> bool:
+    """The device says that the ticket is not on paper and will not be; True if that changed it."""
+    ticket = repository.find(conn, ticket_id)
+    if ticket.state not in (TicketState.CLAIMED, TicketState.UNCONFIRMED):
+        return False
+    give_up(conn, ticket, code, now)
+    return True
+
+
 def silent(
     conn: Connection,
     policy: PrintPolicy,
@@ -134,7 +152,8 @@ def recover(conn: Connection, policy: PrintPolicy, now: float) -> list[tuple[int
     waiting = []
     for ticket in repository.unfinished(conn):
         if ticket.state == TicketState.CLAIMED:
-            silent(conn, policy, ticket.id, "restarted", None, None, now)
+            if ticket.claimed_by != repository.REMOTE:
+                silent(conn, policy, ticket.id, "restarted", None, None, now)
         elif ticket.state == TicketState.QUEUED:
             waiting.append((ticket.id, ticket.merchant_id, ticket.queued))
     return waiting
@@ -144,7 +163,8 @@ def orphaned(conn: Connection, policy: PrintPolicy, ticket_ids: Sequence[int], n
     """What nobody has in hand any more is unconfirmed: it may be on paper. Returns how many of these were claimed."""
     found = 0
     for ticket_id in ticket_ids:
-        if repository.find(conn, ticket_id).state == TicketState.CLAIMED:
+        ticket = repository.find(conn, ticket_id)
+        if ticket.state == TicketState.CLAIMED and ticket.claimed_by != repository.REMOTE:
             silent(conn, policy, ticket_id, "restarted", None, None, now)
             found += 1
     return found

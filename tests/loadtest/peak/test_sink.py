@@ -15,7 +15,7 @@ from o2o_loadtest.peak.sink import Books, Printer, ticket_of
 from o2o_loadtest.processes import Child
 from o2o_platform.printing.drivers.replies import Done, Replies, Status, process_id
 from o2o_platform.printing.drivers.tcp9100 import ASK_OFFLINE_CAUSE, ASK_PAPER, ask_done
-from o2o_platform.printing.render import INIT, qr_code
+from o2o_platform.printing.media.escpos import INIT, qr_code
 
 
 class Line(asyncio.Transport):

@@ -127,7 +127,7 @@ class Office:
     async def merchant(self, number: int, port: int, host: str | None = "127.0.0.1") -> None:
         values = {
             "id": number, "ref": f"m{number}", "name": f"店{number}", "lat": 30.0, "lng": 120.0, "open_min": 0,
-            "close_min": 1440, "printer_host": host, "printer_port": port, "printer_cols": 48,
+            "close_min": 1440, "printer_url": None if host is None else f"tcp://{host}:{port}", "printer_cols": 48,
         }  # fmt: skip
         await self.db.write(lambda conn: conn.execute(insert(merchants).values(**values)))
 

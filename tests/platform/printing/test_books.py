@@ -24,7 +24,7 @@ from o2o_platform.printing.tables import dispatch_slots, tickets
 pytestmark = pytest.mark.anyio
 
 ME, SHOPS, EACH = 77, 5, 4
-HERE = ("127.0.0.1", 9100)
+HERE = "tcp://127.0.0.1:9100"
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ async def hot(office: Any) -> AsyncIterator[HotBook]:
 
 async def filled(office: Any) -> list[Waiting]:
     for shop in range(1, SHOPS + 1):
-        await office.merchant(shop, HERE[1])
+        await office.merchant(shop, 9100)
     await office.tickets(*(1 + n % SHOPS for n in range(SHOPS * EACH)), at=990.0)
     return [Waiting(row.id, 991.0 + row.id, 992.0 + row.id) for row in await office.rows()]
 
@@ -50,7 +50,7 @@ async def day(book: Book, clock: ManualClock, waiting: list[Waiting]) -> None:
     assert all(job is not None and job.state in ("queued", "claimed") for job in jobs)
     clock.advance(0.5)
     assert await book.claim(waiting[0], HERE) is None  # in hand already
-    assert await book.claim(waiting[16], ("127.0.0.1", 9101)) is None  # the printer is elsewhere
+    assert await book.claim(waiting[16], "tcp://127.0.0.1:9101") is None  # the printer is elsewhere
     clock.advance(1.0)
     done = [job for job in jobs[:12] if job is not None]
     await asyncio.gather(*(book.printed(job, 1000.1, 1000.2, clock.now()) for job in done))
@@ -129,6 +129,6 @@ async def test_a_slot_that_is_another_s_is_not_claimed_in(office: Any, hot: HotB
 
 async def test_a_printer_that_has_moved_is_not_printed_at(office: Any, hot: HotBook) -> None:
     waiting = await filled(office)
-    await office.db.write(lambda conn: conn.execute(update(merchants).values(printer_port=9200)))
+    await office.db.write(lambda conn: conn.execute(update(merchants).values(printer_url="tcp://127.0.0.1:9200")))
     assert await hot.claim(waiting[0], HERE) is None
-    assert await hot.claim(waiting[0], ("127.0.0.1", 9200)) is not None
+    assert await hot.claim(waiting[0], "tcp://127.0.0.1:9200") is not None

@@ -9,7 +9,7 @@ from o2o_devices.escpos.interpreter import Interpreter
 from o2o_devices.mechanism import PROFILES, Mechanism
 from o2o_domain.pricing import Line
 from o2o_domain.ticket_layout import TicketOrder, layout
-from o2o_platform.printing.render import render
+from o2o_platform.printing.media.escpos import render
 from o2o_sim.printers.paper import lines_within, ticket_mm
 
 ORDER = TicketOrder(

@@ -21,9 +21,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from o2o_domain.printers import PrinterAddress, printer_address
 from o2o_domain.tickets import PrintOutcome
 from o2o_platform.kit.clock import Clock, SystemClock, wait_for
+from o2o_platform.printing.drivers import Answer, Connection, Driver, Link
 from o2o_platform.printing.drivers.replies import Auto, Done, Replies, process_id, ticket_id
+from o2o_platform.printing.media.escpos import render
 
 ASK_OFFLINE_CAUSE = b"\x10\x04\x02"
 ASK_PAPER = b"\x10\x04\x04"
@@ -77,7 +80,7 @@ class PrinterConnection(asyncio.Protocol):
         self._auto: Auto | None = None  # the state that the printer last told by itself
         self._heard = 0.0  # loop's clock
         self._told = False  # to tell changes
-        self._done: dict[int, asyncio.Future[None]] = {}
+        self._done: dict[int, asyncio.Future[Answer]] = {}
         self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @classmethod
@@ -118,12 +121,12 @@ class PrinterConnection(asyncio.Protocol):
             return PrintOutcome.COVER_OPEN
         return PrintOutcome.ERROR if cause & ERROR else None
 
-    async def send(self, ticket: int, data: bytes) -> asyncio.Future[None]:
+    async def send(self, ticket: int, data: bytes) -> asyncio.Future[Answer]:
         """Write a ticket and ask for its id; the future is done when it is on paper.
 
         Raises OSError if the connection breaks: some of it may have been printed.
         """
-        done: asyncio.Future[None] = self._loop.create_future()
+        done: asyncio.Future[Answer] = self._loop.create_future()
         self._done[ticket] = done
         self._write(data + ask_done(ticket))
         return done
@@ -183,4 +186,16 @@ class PrinterConnection(asyncio.Protocol):
         if done is None or done.done():
             self._late(ticket)
         else:
-            done.set_result(None)
+            done.set_result(Answer.PRINTED)
+
+
+async def connect(address: str, link: Link) -> Connection:
+    """As `drivers.Open`."""
+    parts, settings = printer_address(address), link.ctx.settings
+    assert isinstance(parts, PrinterAddress)
+    return await PrinterConnection.open(
+        parts.host, parts.port, link.ctx.clock, settings.print_connect_timeout_s, link.late
+    )
+
+
+DRIVER = Driver("tcp", render, connect)
