@@ -15,7 +15,7 @@ from o2o_devices.escpos.events import AutoStatus, ClearBuffers, Cut, Event, Proc
 from o2o_devices.escpos.events import Unknown as UnknownCommand
 from o2o_devices.escpos.interpreter import Interpreter
 from o2o_devices.escpos.status import Status
-from o2o_devices.faults import FaultPlan, Kind, TicketFault
+from o2o_devices.faults import FaultPlan, Kind, Met, OnMet, TicketFault
 from o2o_devices.mechanism import GENERIC_80, FaultCode, Mechanism, Printed, Profile
 from o2o_devices.receipt import Receipt
 from o2o_devices.spoiled import SPOIL
@@ -37,6 +37,8 @@ class Mark(NamedTuple):
     """A cut whose ticket has begun to print, so that its fault is known."""
     effect: Kind | None = None
     """What its ticket meets when it comes out."""
+    ticket: int = -1
+    """Of a cut that has begun: which of the printer's tickets, from 0."""
 
 
 def _no_faults(ticket: int) -> None:
@@ -62,6 +64,7 @@ class Engine:
         "_interpreter",
         "_job",
         "_kanji",
+        "_last",
         "_lost",
         "_lost_mm",
         "_next_faults",
@@ -74,11 +77,13 @@ class Engine:
         "_tickets",
         "_todo",
         "_trip",
+        "_unanswered",
         "acks_to_lose",
         "counters",
         "link_bytes_s",
         "link_up",
         "mechanism",
+        "on_met",
         "outages",
         "power_cuts",
         "profile",
@@ -108,6 +113,13 @@ class Engine:
         """Times that power or link went down: whatever connection there was is gone."""
         self.power_cuts = 0
         """Of those, the times that the power went: what was received and not printed is gone as well."""
+        self.on_met: OnMet | None = None
+        """Called with each fault that a ticket meets, at the instant of its effect."""
+        self._unanswered: list[Met] | None = None  # confessed, and the ticket's answer may still come
+        self._last: tuple[int, Receipt | None] = (
+            -1,
+            None,
+        )  # the ticket that came out last (as it was sent, if that will be asked for)
         self._on_paper = on_paper
         self._plan = plan
         self._kanji = kanji
@@ -197,7 +209,7 @@ class Engine:
             if isinstance(mark.event, Cut):
                 self._in_ticket = False
                 if not mark.begun:
-                    mark = mark._replace(begun=True, effect=self._effect)
+                    mark = mark._replace(begun=True, effect=self._effect, ticket=self._tickets - 1)
                     self._effect = None
             self._booked.append((done, mark))
         fed_mm = self._fed_mm
@@ -249,8 +261,35 @@ class Engine:
         """The next ticket that is not in print yet meets this fault, whatever the plan says."""
         self._next_faults = [*(self._next_faults or ()), fault]
 
-    def _emit(self, receipt: Receipt, at: float, effect: Kind | None) -> None:
+    def _confess(self, kind: Kind, at: float, ticket: int, receipt: Receipt | None) -> None:
+        """Say what happened to a ticket."""
+        if self.on_met is not None:
+            met = Met(kind, at, receipt, ticket)
+            if ticket >= 0:
+                self._unanswered = [*(self._unanswered or ()), met]
+            self.on_met(met)
+
+    def _answered(self, at: float) -> None:
+        """The ticket that came out last was answered for; those before it will not be."""
+        ticket = self._last[0]
+        for met in self._unanswered or ():
+            if met.ticket == ticket:
+                met.answered_at = at
+        self._unanswered = [met for met in self._unanswered or () if met.ticket > ticket] or None
+
+    def _under_way(self) -> tuple[int, Receipt | None]:
+        """The ticket in print, as it was sent and as far as it was read; (-1, None): there is none."""
+        marks = (*(mark for _, mark in self._booked), *self._todo)
+        cut = next((mark for mark in marks if isinstance(mark.event, Cut)), None)
+        if cut is not None and isinstance(cut.event, Cut) and (cut.begun or self._in_ticket):
+            return cut.ticket if cut.begun else self._tickets - 1, cut.event.receipt
+        if self._in_ticket:
+            return self._tickets - 1, self._reader.begun()
+        return -1, None
+
+    def _emit(self, receipt: Receipt, at: float, effect: Kind | None, ticket: int) -> None:
         if effect in SPOIL:
+            self._confess(effect, at, ticket, receipt)
             receipt = SPOIL[effect](receipt)
         self.counters.receipts += 1
         self.counters.torn += not receipt.complete
@@ -294,6 +333,7 @@ class Engine:
         receipt, printed = self._unfinished()
         first = next((mark for mark in self._todo if isinstance(mark.event, Cut)), None)
         effect = first.effect if first is not None and first.begun else self._effect
+        ticket = first.ticket if first is not None and first.begun else self._tickets - 1
         self._todo.clear()
         self._reader.forget()
         self._stream_mm = self._fed_mm
@@ -303,4 +343,4 @@ class Engine:
         self._effect = None
         self._trip = None
         if printed > SLACK_MM:
-            self._emit(receipt.torn(printed, code), at, effect)
+            self._emit(receipt.torn(printed, code), at, effect, ticket)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from o2o_devices.errors import ControlError
+from o2o_devices.receipt import Receipt
 
 Kind = Literal[
     "paper_end", "cover_open", "power_before", "power_off", "power_after", "offline", "lost_ack",
@@ -59,3 +60,23 @@ class TicketFault:
 
 FaultPlan = Callable[[int], TicketFault | None]
 """Which fault the n-th ticket of a printer meets (n from 0); None: it is printed in peace."""
+
+
+@dataclass(slots=True, eq=False)
+class Met:
+    """A printer's own word of a fault that it met: what it did to which ticket.
+
+    `receipt` is the ticket as it was sent, as far as it had been read: what the paper would have said (None: nothing
+    was in print). `at` is the instant of the effect. `answered_at` is set if the printer has answered, after it, that
+    the ticket is out, on the connection that asked.
+    """
+
+    kind: Kind
+    at: float
+    receipt: Receipt | None
+    ticket: int = -1
+    """Which of the printer's tickets, from 0; -1: none."""
+    answered_at: float | None = None
+
+
+OnMet = Callable[[Met], None]

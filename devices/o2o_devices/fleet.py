@@ -22,13 +22,14 @@ import resource
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Protocol
 
 from o2o_devices.control import Control
 from o2o_devices.counters import Counters
 from o2o_devices.errors import FleetError
-from o2o_devices.faults import TicketFault
+from o2o_devices.faults import Met, TicketFault
 from o2o_devices.mechanism import GENERIC_80, Profile
 from o2o_devices.printer import VirtualPrinter
 from o2o_devices.receipt import Receipt
@@ -36,6 +37,8 @@ from o2o_devices.tcp9100 import PrinterServer
 
 OnPaper = Callable[[int, Receipt, float], None]
 """Called in the loop with (printer_id, receipt, unix seconds at which it was out)."""
+FleetMet = Callable[[int, Met], None]
+"""Called in the loop with (printer_id, what a ticket met); times are the loop's (`Fleet.unix` puts them right)."""
 FleetPlan = Callable[[int, int], TicketFault | None]
 """(printer_id, n) -> the fault that the n-th ticket of that printer meets, or None."""
 
@@ -91,9 +94,11 @@ class Fleet:
         on_paper: OnPaper,
         host: str = "127.0.0.1",
         plan: FleetPlan = _no_faults,
+        on_met: FleetMet | None = None,
     ) -> None:
         self.host = host
         self._on_paper = on_paper
+        self._on_met = on_met
         self._epoch = 0.0  # unix time at the loop's zero
         self._fronts: dict[int, Front] = {}
         for spec in specs:
@@ -106,6 +111,8 @@ class Fleet:
         printer = VirtualPrinter(
             spec.profile, on_paper=seat.on_paper, paper_mm=spec.paper_mm, kanji=spec.kanji, plan=seat.fault
         )
+        if self._on_met is not None:
+            printer.on_met = partial(self._on_met, spec.printer_id)
         if spec.front is not None:
             return spec.front(spec.printer_id, printer)
         return PrinterServer(printer, host=self.host, port=spec.port)
@@ -113,6 +120,10 @@ class Fleet:
     def note(self, printer_id: int, receipt: Receipt, at: float) -> None:
         """A receipt came out, at a time of the loop's."""
         self._on_paper(printer_id, receipt, at + self._epoch)
+
+    def unix(self, at: float) -> float:
+        """A time of the loop's as unix seconds."""
+        return at + self._epoch
 
     async def start(self) -> dict[int, int]:
         """Open all ports; returns printer_id -> port. FleetError when there are not enough ports or open files."""

@@ -53,18 +53,25 @@ class Troubled(Engine):
     def _act(self, at: float, mark: Mark) -> None:
         event, asked = mark.event, mark.job == self._job
         if isinstance(event, Cut):
-            self._emit(event.receipt, at, mark.effect)
+            self._emit(event.receipt, at, mark.effect, mark.ticket)
+            self._last = (mark.ticket, event.receipt if self.acks_to_lose else None)
             if mark.effect == "duplicate":
-                self._print_again(at, event)
+                self._confess("duplicate", at, mark.ticket, event.receipt)
+                self._print_again(at, event, mark.ticket)
             elif mark.effect == "power_after":
                 self.power_off(at)
+                self._confess("power_after", at, mark.ticket, event.receipt)  # its answer went with the power
                 self._repair_later(at, "power_off")
         elif isinstance(event, ProcessId):
             if self.acks_to_lose > 0:
                 self.acks_to_lose -= 1
                 self.counters.acks_lost += 1
+                self._confess("lost_ack", at, *self._last)
+                self._last = (self._last[0], None)
             elif asked:
                 self.counters.acks += 1
+                if not self.silent:
+                    self._answered(at)
                 self._out += status_bytes.process_id(event.id)
         elif not asked:
             return
@@ -76,7 +83,7 @@ class Troubled(Engine):
             self._asb = event.mask
             self._asb_last = b""
 
-    def _print_again(self, at: float, event: Cut) -> None:
+    def _print_again(self, at: float, event: Cut, ticket: int) -> None:
         """A second copy, before all that is still to come."""
         length = event.receipt.length_mm
         self._stop(at)
@@ -84,7 +91,7 @@ class Troubled(Engine):
         self._lost_mm += length
         self._todo[:] = [mark._replace(mm=mark.mm + length) for mark in self._todo]
         self._held[:] = [(mm + length, size) for mm, size in self._held]
-        self._todo.insert(0, Mark(self._stream_mm + length, event, -1, begun=True))
+        self._todo.insert(0, Mark(self._stream_mm + length, event, -1, begun=True, ticket=ticket))
         self._book(at)
 
     def set_paper(self, now: float, mm: float | None = None) -> None:
@@ -152,6 +159,7 @@ class Troubled(Engine):
     def _meet_paper_end(self, at: float) -> None:
         self._ended_met = True
         self.counters.faults += 1
+        self._confess("paper_end", at, *self._under_way())
         self._repair_later(at, "paper_end")
         if self.profile.on_paper_end != "resume":
             # The rest of the ticket is read and forgotten, and its answer is never given: half a ticket on the next
@@ -177,6 +185,7 @@ class Troubled(Engine):
         assert self._trip is not None
         _, kind, repair_s = self._trip
         self._trip = None
+        self._confess(kind, at, *self._under_way())
         if kind in ("power_off", "power_before"):
             self.power_off(at)
         elif kind == "cover_open":
