@@ -44,9 +44,32 @@ async def test_one_merchant_by_an_operator_and_its_owner_by_ref(world: Any) -> N
     assert (await operator.call("PUT", "/merchants/99/printer", json=printer)).status_code == 404
 
 
+async def test_a_printer_that_comes_by_itself_is_one_merchants_only(world: Any) -> None:
+    """A14: it says only who it is, so that nobody else may say the same."""
+    made = [await world.admin.post("/merchants", {"ref": ref, "name": ref, "lat": 30.0, "lng": 120.0}) for ref in "ab"]
+    paths = [f"/merchants/{one.json()['id']}/printer" for one in made]
+    printer = {"url": "cloudprnt://00:11:62:AA:BB:CC", "width_cols": 32, "secret": "kitchen-door"}
+    answer = await world.admin.call("PUT", paths[0], json=printer)
+    assert answer.status_code == 200
+    assert answer.json()["url"] == "cloudprnt://001162aabbcc"
+    assert "kitchen-door" not in answer.text
+    assert (await world.admin.call("PUT", paths[0], json=printer)).status_code == 200, "its own again"
+    refused = await world.admin.call("PUT", paths[1], json=printer)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "printer_taken")
+    third = {"ref": "c", "name": "c", "lat": 30.0, "lng": 120.0, "printer": printer}
+    assert (await world.admin.post("/merchants", third)).status_code == 409
+    shared = {"url": "tcp://10.0.0.9:9100"}
+    for path in paths:
+        assert (await world.admin.call("PUT", path, json=shared)).status_code == 200
+    assert (await world.admin.call("PUT", paths[1], json=printer)).status_code == 200, "it is free now"
+
+
 @pytest.mark.parametrize(
     "change", [{"lat": 91}, {"ref": ""}, {"open_min": -1}, {"dishes": [{"ref": "a"}]}, {"what": 1},
-               {"printer": {"host": "x", "port": 0}}, {"printer": {"host": "x", "port": 1, "width_cols": 40}}]
+               {"printer": {"host": "x", "port": 0}}, {"printer": {"host": "x", "port": 1, "width_cols": 40}},
+               {"printer": {"host": "x"}}, {"printer": {}}, {"printer": {"url": "http://x"}},
+               {"printer": {"url": "tcp://x:1", "host": "x", "port": 1}},
+               {"printer": {"url": "epson://x", "secret": "short"}}]
 )  # fmt: skip
 async def test_bad_merchants_are_422_and_name_the_field(world: Any, change: dict[str, Any]) -> None:
     body = {"ref": "m", "name": "店", "lat": 30.0, "lng": 120.0, **change}
