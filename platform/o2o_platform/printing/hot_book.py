@@ -53,7 +53,7 @@ _CLAIM = f"""
     )
     SELECT t.id, t.order_id, o.ref, o.user_id, t.merchant_id, t.copy_no, 'claimed' AS state, o.order_no, o.lines,
         o.items_fen, o.discount_fen, o.delivery_fee_fen, o.total_fen, o.note, o.phone, o.address, o.accepted,
-        t.name, t.printer_url, t.printer_cols
+        o.promised, t.name, t.printer_url, t.printer_cols
     FROM taken t JOIN orders o ON o.id = t.order_id"""
 
 _PRINTED = """

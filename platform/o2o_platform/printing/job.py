@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, cast
 import msgspec
 
 from o2o_domain.pricing import Line
-from o2o_domain.ticket_layout import TicketOrder, mask_phone
+from o2o_domain.ticket_layout import TicketOrder, mask_address, mask_phone
 
 
 class Job(NamedTuple):
@@ -32,6 +32,7 @@ class Job(NamedTuple):
     phone: str | None
     address: str | None
     accepted: float
+    promised: float | None
     merchant_name: str
     printer: str | None
     """Its address (o2o_domain.printers); None: there is none."""
@@ -80,7 +81,8 @@ def ticket_of(job: Job, timezone_offset_s: int) -> TicketOrder:
         total_fen=job.total_fen,
         note=job.note or "",
         phone_masked=mask_phone(job.phone) if job.phone else "",
-        address=job.address or "",
+        address=mask_address(job.address) if job.address else "",
         placed_at_text=_clock_text(job.accepted + timezone_offset_s),
         copy_no=job.copy_no,
+        due_text="" if job.promised is None else _minute(int(job.promised + timezone_offset_s) // 60),
     )

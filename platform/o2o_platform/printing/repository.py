@@ -38,7 +38,7 @@ _JOB_COLUMNS = (
     orders.c.user_id,
     *(tickets.c[name] for name in ("merchant_id", "copy_no", "state")),
     *(orders.c[name] for name in ("order_no", "lines", "items_fen", "discount_fen", "delivery_fee_fen", "total_fen")),
-    *(orders.c[name] for name in ("note", "phone", "address", "accepted")),
+    *(orders.c[name] for name in ("note", "phone", "address", "accepted", "promised")),
     *(merchants.c[name] for name in ("name", "printer_url", "printer_cols")),
 )
 _JOB = Prepared(
