@@ -154,7 +154,7 @@ class Machine:
         return self.printer.status(self.now())
 
     def stopped_by(self) -> str | None:
-        """Why a job that came now would have to wait: power_off, offline, cover_open or paper_end; None: it would not."""
+        """Why a job that came now would wait: power_off, offline, cover_open or paper_end; None: it would not."""
         fault = self.printer.mechanism.fault()
         if fault is not None:
             return fault
