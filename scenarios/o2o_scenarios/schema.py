@@ -13,35 +13,24 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-
-def _number(value: object) -> object:
-    """YAML reads `yes` and `on` as true, and Python takes true for 1."""
-    if isinstance(value, bool):
-        raise ValueError("input should be a number")
-    return value
-
-
-Real = Annotated[float, BeforeValidator(_number)]
-Whole = Annotated[int, BeforeValidator(_number)]
-Fraction = Annotated[Real, Field(ge=0.0, le=1.0)]
-PositiveFloat = Annotated[Real, Field(gt=0.0)]
-NonNegativeFloat = Annotated[Real, Field(ge=0.0)]
-PositiveInt = Annotated[Whole, Field(gt=0)]
-NonNegativeInt = Annotated[Whole, Field(ge=0)]
-MinuteOfDay = Annotated[Whole, Field(ge=0, le=1440)]
+from o2o_scenarios.notification import AgeName, AppSpec, AttachedSpec, PhoneSpec, StaffSpec
+from o2o_scenarios.quantities import (
+    Fraction,
+    MinuteOfDay,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Spec,
+    Whole,
+)
 
 Segment = Literal["work_meal", "family", "social"]
 Vehicle = Literal["motorcycle", "bicycle", "car", "walking"]
 Weather = Literal["clear", "rain", "storm"]
 HelperName = Literal["risk", "recommendation", "reviews"]
-
-
-class Spec(BaseModel):
-    """Base of every part of a scenario: frozen, and a key that is not known is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ClockSpec(Spec):
@@ -285,8 +274,10 @@ class PrinterFaultsSpec(Spec):
 
 
 class PrintingSpec(Spec):
-    """Printers' mechanism and the platform's print policy."""
+    """How the kitchen hears of an order; printers' mechanism and the platform's print policy."""
 
+    age: AgeName = "cloud"
+    """Which of the four ages of notification (A14, o2o_domain.notification)."""
     width: Literal["58mm", "80mm"] = "80mm"
     speed_mm_s: PositiveFloat = 200.0
     roll_mm: PositiveFloat = 50_000.0
@@ -296,6 +287,10 @@ class PrintingSpec(Spec):
     deadline_s: PositiveFloat = 180.0
     """A first copy that is not on paper after this time escalates to the merchant's app."""
     faults: PrinterFaultsSpec = PrinterFaultsSpec()
+    phone: PhoneSpec = PhoneSpec()
+    app: AppSpec = AppSpec()
+    attached: AttachedSpec = AttachedSpec()
+    staff: StaffSpec = StaffSpec()
 
 
 class DispatchSpec(Spec):
