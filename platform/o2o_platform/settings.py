@@ -114,6 +114,28 @@ class Settings:
     """A ticket that such a printer (or a vendor's cloud) has taken is unconfirmed after this time without a result."""
     print_idle_s: float = 60.0
     """A printer's connection is closed after this time without a ticket."""
+    printer_poll_s: float = 5.0
+    """How often a printer that comes by itself is taken to come, until it has said so (Star's default)."""
+    printer_sign_s: float = 5.0
+    """Signs of life are written so often; at most printer_poll_s and 5 s more, or those who live look dead."""
+    cloudprnt_delete_method: Literal["DELETE", "GET"] = "DELETE"
+    """How Star printers report; GET where something on the way does not let DELETE through."""
+
+    feie_url: str = ""
+    """The one URL of Feie's open API; empty: no printer is behind it."""
+    feie_user: str = ""
+    feie_ukey: str = field(default="", repr=False)
+    """The account's key: signs requests, and the URLs at which the cloud tells us."""
+    yilianyun_url: str = ""
+    """Of Yilianyun's open API, without a path; empty: no printer is behind it."""
+    yilianyun_client_id: str = ""
+    yilianyun_client_secret: str = field(default="", repr=False)
+    """Signs requests and pushes."""
+    yilianyun_access_token: str = field(default="", repr=False)
+    vendor_timeout_s: float = 5.0
+    """A vendor's cloud that has not answered within this time (on the wall) may have done what it was asked for."""
+    vendor_poll_s: float = 15.0
+    """A job that a vendor's cloud has taken is asked for when its callback has not come so long after."""
 
     dispatch_rule: Literal["nearest", "least_loaded"] = "nearest"
     dispatch_max_radius_m: float = 6000.0
@@ -181,6 +203,7 @@ class Settings:
 
 
 _CHOICES = {
+    "cloudprnt_delete_method": ("DELETE", "GET"),
     "log": ("auto", "off", "json", "text"),
     "reservation": ("together", "apart"),
     "dispatch_rule": ("nearest", "least_loaded"),

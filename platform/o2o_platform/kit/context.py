@@ -66,6 +66,8 @@ class Context:
     printer_changed: list[Callable[[Connection, int, float], None]] = field(default_factory=list)
     """fn(conn, merchant_id, now)."""
     on_start: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    shelf: dict[str, Any] = field(default_factory=dict)
+    """What a feature keeps once in a process (e.g. the clients of vendors' clouds), by a name of its own."""
 
 
 def context(request: Request) -> Context:

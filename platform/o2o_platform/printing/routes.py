@@ -19,6 +19,7 @@ from o2o_platform.orders.views import sees_all
 from o2o_platform.printing import remote, repository
 from o2o_platform.printing.consumer import SlotDispatcher
 from o2o_platform.printing.dispatcher import Dispatcher, Watch
+from o2o_platform.printing.protocols import vendor
 from o2o_platform.printing.slots import queue_of
 
 _FIELDS = ("order_id", "merchant_id", "copy_no", "state", "code", "attempts", "queued", "printed", "escalation")
@@ -33,6 +34,7 @@ def register(app: FastAPI, ctx: Context) -> None:
         ctx.queues[repository.TOPIC, "queued"] = queue_of
     if Duty.DISPATCH in ctx.duties:
         _dispatch(ctx)
+    vendor.register(app, ctx)  # after the dispatcher: at the end its tickets in hand still need the clouds
 
     def own(conn: Connection, user: CurrentUser, ticket_id: int) -> Any:
         ticket = repository.find(conn, ticket_id)

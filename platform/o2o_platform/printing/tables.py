@@ -2,7 +2,8 @@
 
 `tickets`: one first copy per paid order, made in the transaction that takes the payment. `dispatch_slots`: which
 dispatcher has which share of the merchants (scaled only; see `slots`). `printer_signs`: when a printer that comes by
-itself was last heard of, and what it said.
+itself was last heard of, and what it said. `vendor_jobs`: tickets that a vendor's cloud has taken, under its id (see
+`vendor_jobs`).
 """
 
 from __future__ import annotations
@@ -54,6 +55,27 @@ printer_signs = Table(
     Column("seen", Float, nullable=False),
     Column("status", String(64), nullable=False),  # in the words of its protocol
     Column("detail", Text),  # JSON
+)
+
+vendor_jobs = Table(
+    "vendor_jobs",
+    metadata,
+    Column("ticket_id", Int, ForeignKey("tickets.id"), primary_key=True, autoincrement=False),
+    Column("merchant_id", Int, nullable=False),
+    Column("vendor", String(16), nullable=False),  # feie | yilianyun
+    Column("serial", String(64), nullable=False),  # the printer's number there
+    Column("order_id", String(64), nullable=False),  # the cloud's id of the job
+    Column("token", String(64), nullable=False),  # ours of it
+    Column("taken", Float, nullable=False),
+    Column("expires", Float, nullable=False),  # the ticket's deadline
+    Column("ask_at", Float, nullable=False),  # when the cloud is asked for it next
+    Column("done", Float),  # when nobody needs to ask any more
+)
+Index(
+    "vendor_jobs_open",
+    vendor_jobs.c.ask_at,
+    sqlite_where=vendor_jobs.c.done.is_(None),
+    postgresql_where=vendor_jobs.c.done.is_(None),
 )
 
 dispatch_slots = Table(
