@@ -37,7 +37,7 @@ class Response(NamedTuple):
 
 
 class HttpClient:
-    """A client of `url`'s server. Paths are taken from that URL on; whole URLs may lead to others (one more connection).
+    """A client of `url`'s server. Paths are taken from that URL on; whole URLs may lead to another server.
 
     timeout_s: for a whole exchange, connecting included. keep_alive False: a new connection for each request.
     bytes_s: what the link carries now, None for as much as comes; obeyed in both directions.
