@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -45,6 +46,9 @@ async def test_a_paid_order_is_on_paper_once_with_all_marks(
     assert read.lines == (("宫保鸡丁(微辣)", 2), ("米饭", 3))
     assert read.total_fen == placed.json()["total_fen"]
     (order,) = await world.export("orders")
+    assert read.note == "不要香菜"
+    due = datetime.fromtimestamp(order["promised"] + world.app.state.ctx.settings.timezone_offset_s, UTC)
+    assert read.due_text == f"{due:%m-%d %H:%M}"
     marks = ("accepted", "paid", "committed", "published", "claimed", "rendered", "delivered_to_printer", "printed")
     times = [order[mark] for mark in marks]
     assert None not in times
