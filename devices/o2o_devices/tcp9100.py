@@ -3,7 +3,7 @@
 Decides who may talk to the printer (one connection at a time; others are accepted and wait unread), when the sender has
 to wait (buffer and its reserve full, or a slow link: the socket is not read, TCP's window closes) and whether anybody
 gets through (link and power: connections are refused and those open are reset). What the bytes mean and when paper is
-out is `printer`'s.
+out is `printer`'s, the sockets themselves are `connection`'s.
 
 Everything runs on the event loop's clock; there is one timer per busy printer and no task.
 """
@@ -11,19 +11,22 @@ Everything runs on the event loop's clock; there is one timer per busy printer a
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
-import struct
-import threading
 from collections.abc import Callable
-from typing import cast
 
+from o2o_devices.connection import Connection
 from o2o_devices.errors import FleetError
+from o2o_devices.poll import READ, Poller, poller_of
 from o2o_devices.printer import VirtualPrinter
 
 _BACKLOG = 16
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _PIECE_BYTES = 1024
 _SLOW_PIECE_BYTES = 64
+_NO_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_NO_FILES_S = 1.0
+"""Nobody is accepted for so long when the process has no descriptors left."""
 
 
 class PrinterServer:
@@ -31,11 +34,11 @@ class PrinterServer:
 
     __slots__ = (
         "_active",
-        "_listening",
+        "_fd",
+        "_listens",
         "_loop",
         "_outages",
-        "_placeholder",
-        "_server",
+        "_poller",
         "_slow_until",
         "_stopped",
         "_timer",
@@ -51,15 +54,15 @@ class PrinterServer:
         self.host = host
         self.port = port
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._server: asyncio.Server | None = None
-        self._placeholder: socket.socket | None = None  # keeps the port while connections are refused
-        self._active: _Connection | None = None
-        self._waiting: list[_Connection] = []
+        self._poller: Poller
+        self._fd = -1  # bound to the port, also while nobody listens there
+        self._listens = False
+        self._active: Connection | None = None
+        self._waiting: tuple[Connection, ...] = ()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
-        self._listening: asyncio.Task[None] | None = None
         self._stopped = False
-        self._slow_until = 0.0  # a slow link is busy with what it carried last; 0: it is free
+        self._slow_until = 0.0  # a slow link is busy with what it carried last
         self._outages = 0
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -67,8 +70,9 @@ class PrinterServer:
     async def start(self) -> None:
         """Bind and listen. FleetError when the address cannot be bound."""
         self._loop = asyncio.get_running_loop()
-        self._placeholder = self._bind()
-        await self._listen()
+        self._poller = poller_of(self._loop)
+        self._bind()
+        self._listen()
 
     async def stop(self) -> None:
         """Close the port and the connections; what is half printed stays so."""
@@ -77,14 +81,9 @@ class PrinterServer:
             self._timer = None
         self._stopped = True
         self._drop_connections()
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        if self._placeholder is not None:
-            self._placeholder.close()
-            self._placeholder = None
+        self._close_port()
 
-    def _bind(self) -> socket.socket:
+    def _bind(self) -> None:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -94,37 +93,60 @@ class PrinterServer:
             sock.close()
             raise FleetError(f"cannot open a printer port on {self.host}:{self.port}: {error}") from error
         self.port = sock.getsockname()[1]
-        return sock
+        self._fd = sock.detach()
 
-    async def _listen(self) -> None:
-        assert self._loop is not None
-        sock, self._placeholder = self._placeholder, None
-        if sock is not None:
-            self._server = await self._loop.create_server(lambda: _Connection(self), sock=sock, backlog=_BACKLOG)
-            if self._stopped:
-                self._server.close()
+    def _listen(self) -> None:
+        with _borrowed(self._fd) as sock:
+            try:
+                sock.listen(_BACKLOG)
+            except OSError as error:
+                raise FleetError(f"cannot open a printer port on {self.host}:{self.port}: {error}") from error
+        self._listens = True
+        self._poller.add(self._fd, self, READ)
+
+    def _close_port(self) -> None:
+        if self._fd < 0:
+            return
+        if self._listens:
+            self._poller.remove(self._fd)
+        self._listens = False
+        os.close(self._fd)
+        self._fd = -1
 
     def _refuse(self) -> None:
         """Stop listening and keep the port: a socket that is bound and does not listen refuses connections."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-            self._keep_port()
-
-    def _keep_port(self) -> None:
-        assert self._loop is not None
-        if self._stopped:
-            return
-        try:
-            self._placeholder = self._bind()
-        except FleetError:  # uvloop closes a listening socket one turn later
-            self._loop.call_later(0.005, self._keep_port)
+        if self._listens:
+            self._close_port()
+            self._bind()
 
     def _drop_connections(self) -> None:
         connections = [*self._waiting, *((self._active,) if self._active is not None else ())]
-        self._waiting.clear()
+        self._waiting = ()
         for connection in connections:
             connection.abort()
+
+    def on_ready(self, events: int) -> None:
+        """Somebody wants to connect."""
+        assert self._loop is not None
+        for _ in range(_BACKLOG):
+            if not self._listens:
+                return
+            try:
+                with _borrowed(self._fd) as sock:
+                    client, _ = sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _NO_FILES:
+                    raise
+                self._poller.change(self._fd, 0)
+                self._loop.call_later(_NO_FILES_S, self._accept_again)
+                return
+            self._opened(Connection(client, self, self._poller))
+
+    def _accept_again(self) -> None:
+        if self._listens:
+            self._poller.change(self._fd, READ)
 
     # --- the printer's time ------------------------------------------------------------------------------------------
 
@@ -152,10 +174,8 @@ class PrinterServer:
             self._drop_connections()
         if not self.reachable:
             self._refuse()
-        elif self._placeholder is not None:
-            self._placeholder.listen(_BACKLOG)  # at once; accepting begins a turn later
-            self._listening = self._loop.create_task(self._listen())
-            self._listening.add_done_callback(lambda _: self._tick())
+        elif not self._listens:
+            self._listen()
         active = self._active
         if active is not None:
             if active.ended and not self.printer.owes_answers:
@@ -199,19 +219,17 @@ class PrinterServer:
 
     # --- connections -------------------------------------------------------------------------------------------------
 
-    def opened(self, connection: _Connection) -> None:
+    def _opened(self, connection: Connection) -> None:
         self.printer.counters.connections += 1
         if self._active is None:
             self._active = connection
+            connection.resume()
         else:
-            connection.pause()
-            self._waiting.append(connection)
+            self._waiting = (*self._waiting, connection)
 
-    def received(self, connection: _Connection, data: bytes) -> None:
+    def received(self, connection: Connection, data: bytes) -> None:
+        """The active connection has brought something."""
         assert self._loop is not None
-        if connection is not self._active:
-            connection.early += data  # came before its reading could be paused
-            return
         try:
             self._send(self.printer.receive(data, self._loop.time()))
         finally:
@@ -224,27 +242,25 @@ class PrinterServer:
                 self._loop.call_at(self._slow_until, self._on_link)
             self._tick()
 
-    def said_all(self, connection: _Connection) -> None:
+    def said_all(self, connection: Connection) -> None:
         """The sender closed its half: answers still go out, then the connection ends."""
         assert self._loop is not None
         if connection is self._active:
             self.printer.end_input(self._loop.time())
             self._tick()
 
-    def closed(self, connection: _Connection) -> None:
+    def closed(self, connection: Connection) -> None:
+        """A connection has ended, from whichever side."""
         assert self._loop is not None
         if connection is not self._active:
-            if connection in self._waiting:
-                self._waiting.remove(connection)
+            self._waiting = tuple(other for other in self._waiting if other is not connection)
             return
         self._active = None
         self.printer.end_job(self._loop.time())
         if self._waiting:
-            self._active = self._waiting.pop(0)
+            self._active, *others = self._waiting
+            self._waiting = tuple(others)
             self._active.resume()
-            if self._active.early:
-                early, self._active.early = self._active.early, b""
-                self.received(self._active, early)
         self._tick()
 
     def piece(self) -> int:
@@ -253,65 +269,16 @@ class PrinterServer:
         return max(min(self.printer.intake(), most), 1)
 
 
-_shared = threading.local()
-"""Where pieces are read into: one place a thread, because what is read is taken before anybody reads again."""
+class _borrowed:  # noqa: N801 - used as a function
+    """A socket object for a descriptor, for the moment of a call; the descriptor stays open."""
 
+    __slots__ = ("_sock",)
 
-class _Connection(asyncio.BufferedProtocol):
-    """One accepted connection; the server tells it when to read."""
+    def __init__(self, fd: int) -> None:
+        self._sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
 
-    __slots__ = ("_paused", "_server", "_transport", "early", "ended")
+    def __enter__(self) -> socket.socket:
+        return self._sock
 
-    def __init__(self, server: PrinterServer) -> None:
-        self._server = server
-        self._transport: asyncio.Transport | None = None
-        self._paused = False
-        self.early = b""
-        self.ended = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
-        self._server.opened(self)
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        space: bytearray | None = getattr(_shared, "space", None)
-        if space is None:
-            space = _shared.space = bytearray(_PIECE_BYTES)
-        return memoryview(space)[: self._server.piece()]
-
-    def buffer_updated(self, nbytes: int) -> None:
-        self._server.received(self, bytes(memoryview(_shared.space)[:nbytes]))
-
-    def eof_received(self) -> bool:
-        self.ended = True
-        self._server.said_all(self)
-        return True
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
-        self._server.closed(self)
-
-    def pause(self) -> None:
-        if not self._paused and self._transport is not None:
-            self._paused = True
-            self._transport.pause_reading()
-
-    def resume(self) -> None:
-        if self._paused and self._transport is not None:
-            self._paused = False
-            self._transport.resume_reading()
-
-    def send(self, data: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(data)
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-
-    def abort(self) -> None:
-        """Reset, as a printer that comes back without memory of the connection does; not the polite end of a stream."""
-        if self._transport is not None:
-            sock = self._transport.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            self._transport.abort()
+    def __exit__(self, *told: object) -> None:
+        self._sock.detach()
