@@ -16,6 +16,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from o2o_scenarios.notification import AgeName, AppSpec, AttachedSpec, PhoneSpec, StaffSpec
+from o2o_scenarios.printer_faults import PrinterFaultsSpec
 from o2o_scenarios.quantities import (
     Fraction,
     MinuteOfDay,
@@ -262,15 +263,6 @@ class PlatformSpec(Spec):
                 raise ValueError(f"helper_faults: {fault.helper} is killed again before it is back")
             last[fault.helper] = fault.back_s
         return self
-
-
-class PrinterFaultsSpec(Spec):
-    """Chance, per ticket, that the printer meets the fault while printing it; repair times are log-normal means."""
-
-    paper_end: Fraction = 0.0
-    offline: Fraction = 0.0
-    lost_ack: Fraction = 0.0
-    repair_mean_s: PositiveFloat = 120.0
 
 
 class PrintingSpec(Spec):

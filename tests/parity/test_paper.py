@@ -14,7 +14,7 @@ from o2o_devices.receipt import Receipt
 from o2o_domain.pricing import Line
 from o2o_domain.ticket_layout import TicketOrder, layout
 from o2o_platform.printing.media.escpos import render
-from o2o_scenarios.schema import PrinterFaultsSpec
+from o2o_scenarios.printer_faults import PrinterFaultsSpec
 from o2o_sim.printers.faults import FaultDraws, PrinterFault
 from o2o_sim.printers.paper import lines_within, ticket_mm
 from o2o_sim.printers.printer import Printer
