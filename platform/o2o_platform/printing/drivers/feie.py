@@ -62,7 +62,7 @@ class Feie:
         )
 
     def taken(self, raw: bytes) -> str:
-        """The cloud's id of the job that it has taken. Raises PrintFailed if it has not, UnclearError if nobody knows."""
+        """The cloud's id of the job that it has taken. PrintFailed if it has not, UnclearError if nobody knows."""
         reply = _decoded(raw)
         if reply.ret != 0:
             raise PrintFailed(f"feie_{reply.ret}")

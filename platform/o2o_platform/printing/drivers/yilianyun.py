@@ -63,7 +63,7 @@ class Yilianyun:
         return self._form("/print/index", now, **fields)
 
     def taken(self, raw: bytes) -> str:
-        """The cloud's id of the job that it has taken. Raises PrintFailed if it has not, UnclearError if nobody knows."""
+        """The cloud's id of the job that it has taken. PrintFailed if it has not, UnclearError if nobody knows."""
         reply = _decoded(raw)
         if str(reply.error) != "0":
             raise PrintFailed(f"yilianyun_{reply.error}")
