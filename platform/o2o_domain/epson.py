@@ -125,3 +125,11 @@ def trouble(status: int) -> str | None:
 def told(status: int) -> str:
     """A status word in words, for people: "ok", "near_end", "cover_open"."""
     return trouble(status) or ("near_end" if status & Asb.NEAR_END else "ok")
+
+
+def held(named: str | None, named_at: float, now: float) -> bool:
+    """Whether a printer gets no job at `now`, for the trouble that it named at `named_at` (None: it said it is well).
+
+    Worked: paper_end named at 100 s: held until 130 s.
+    """
+    return named is not None and now < named_at + HOLD_S
