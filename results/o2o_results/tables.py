@@ -127,6 +127,32 @@ TABLES: dict[str, pa.Schema] = {
             _f("text", s),
         ]
     ),
+    # One row an order that people had to bring to the kitchen (A14: phone, app, app_printer; none by cloud printer).
+    "notifications": pa.schema(
+        [
+            _f("order_id", i64),
+            _f("merchant_id", i32),
+            _f("age", s),  # o2o_domain.notification.Age
+            _f("told", f64),  # when the first call was wanted, or when the app rang
+            _f("noticed", f64, null=True),  # when somebody took it up
+            _f("known", f64, null=True),  # when the kitchen had it
+            _f("attempts", i32),  # calls, or taps on "print"
+            _f("staff_s", f64),  # worked by the merchant's people, city seconds
+            _f("caller_s", f64),  # worked by the platform's people at the telephone, city seconds
+            _f("slip", pa.list_(_PAPER_LINE), null=True),  # what a hand wrote and the kitchen got
+        ]
+    ),
+    # What printers say themselves of the faults that they met: the device side's own word (A14).
+    "printer_faults": pa.schema(
+        [
+            _f("printer_id", i32),
+            _f("at", f64),  # of the effect
+            _f("kind", s),  # o2o_devices.faults.Kind
+            _f("order_no", s, null=True),  # of the ticket in print, as its paper says or would have said; null: none
+            _f("copy_no", i32, null=True),
+            _f("answered", f64, null=True),  # when the printer, after it, said that the ticket is out; null: never
+        ]
+    ),
     # Both sides of each payment.
     "payments": pa.schema(
         [

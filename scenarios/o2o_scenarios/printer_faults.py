@@ -6,7 +6,7 @@ report from the field that it reproduces); what a kind does is theirs live, and 
 
 from __future__ import annotations
 
-from o2o_scenarios.quantities import Fraction, PositiveFloat, Spec
+from o2o_scenarios.quantities import Fraction, NonNegativeInt, PositiveFloat, Spec
 
 
 class PrinterFaultsSpec(Spec):
@@ -46,10 +46,12 @@ class PrinterFaultsSpec(Spec):
     """Share of the paper ends that come in mid-ticket: the ticket that is sent is torn, and nothing answers for it."""
     repair_mean_s: PositiveFloat = 120.0
     """City seconds until somebody has repaired it, log-normal."""
+    at_least: NonNegativeInt = 0
+    """The audit finds fault with a run in which a kind with a share was met less often."""
 
     def shares(self) -> dict[str, float]:
         """Share of tickets by kind, in the order in which they are listed."""
         return {name: getattr(self, name) for name in type(self).model_fields if name not in _NO_KINDS}
 
 
-_NO_KINDS = ("torn_share", "repair_mean_s")
+_NO_KINDS = ("torn_share", "repair_mean_s", "at_least")

@@ -14,8 +14,8 @@ from o2o_results.run import as_table
 Tables = dict[str, pa.Table]
 Rows = list[dict[str, Any]]
 HORIZON = 14_400.0
-ELSEWHERE = {promise.name for promise in ALL if promise.name.startswith("helpers.")}
-"""Promises that need a scenario of their own (test_helpers)."""
+ELSEWHERE = {promise.name for promise in ALL if promise.name.startswith(("helpers.", "printers."))}
+"""Promises that need a scenario of their own (test_helpers, test_printers)."""
 
 
 SETTLED_0 = "merchant_settled:0"

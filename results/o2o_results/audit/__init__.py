@@ -11,7 +11,19 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 from pydantic import ValidationError
 
-from o2o_results.audit import goods, helpers, leads, money, orders, receipts, reservations, riders, settlement, tickets
+from o2o_results.audit import (
+    goods,
+    helpers,
+    leads,
+    money,
+    orders,
+    printers,
+    receipts,
+    reservations,
+    riders,
+    settlement,
+    tickets,
+)
 from o2o_results.audit.evidence import Evidence, Finding, Promise
 from o2o_results.errors import DamagedRun
 from o2o_results.manifest import Manifest
@@ -25,6 +37,7 @@ ALL: tuple[Promise, ...] = (
     *orders.PROMISES,
     *tickets.PROMISES,
     *receipts.PROMISES,
+    *printers.PROMISES,
     *money.PROMISES,
     *settlement.PROMISES,
     *goods.PROMISES,

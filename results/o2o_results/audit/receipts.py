@@ -1,36 +1,51 @@
 """Promises about paper: what the printers put out, parsed back, is what was ordered, once, at the right store (A14).
 
-A receipt that is not complete (paper end, cover open) is waste paper: it counts neither for nor against a ticket.
+A receipt that is not complete (paper end, cover open) is waste paper: it counts neither for nor against a ticket. What
+a printer has spoiled or doubled by its own word (`printers`) is excused paper by paper, and counted.
 """
 
 from __future__ import annotations
 
 from o2o_results.audit.evidence import Evidence, Finding, Promise
+from o2o_results.audit.printers import CONFESSED, excused
 
 
 def one_per_ticket(evidence: Evidence) -> Finding:
-    """A printed ticket has one complete receipt with its number and copy; any other ticket has at most one."""
+    """A printed ticket has one complete receipt with its number and copy; any other ticket has at most one.
+
+    A printed one has none where its printer confesses that it spoiled it, and one more for each time that its printer
+    confesses to have printed it twice.
+    """
     return evidence.ask(
         "select count(*) from tickets where state = 'printed'",
-        """
-        with paper as (select order_no, copy_no, count(*) as n from receipts where complete group by all)
-        select format('ticket {} (order {}, copy {}, {}) has {} complete receipts', t.ticket_id, o.order_no, t.copy_no,
-            t.state, coalesce(p.n, 0))
+        f"""
+        with paper as (select order_no, copy_no, count(*) as n from receipts where complete group by all), {CONFESSED}
+        select format('ticket {{}} (order {{}}, copy {{}}, {{}}) has {{}} complete receipts', t.ticket_id, o.order_no,
+            t.copy_no, t.state, coalesce(p.n, 0))
         from tickets t join orders o using (order_id)
         left join paper p on p.order_no = o.order_no and p.copy_no = t.copy_no
-        where coalesce(p.n, 0) > 1 or (t.state = 'printed' and coalesce(p.n, 0) <> 1)
+        left join confessed c on c.order_no = o.order_no and c.copy_no = t.copy_no
+        where coalesce(p.n, 0) > 1 + coalesce(c.doubled, 0)
+            or (t.state = 'printed' and coalesce(p.n, 0) = 0 and coalesce(c.lied, 0) = 0)
         """,
+        detail=excused(evidence).removeprefix(", "),
     )
 
 
 def no_unmarked_copy(evidence: Evidence) -> Finding:
-    """No order number is on two complete receipts with one copy number: a second print says it is one."""
+    """No order number is on two complete receipts with one copy number: a second print says it is one.
+
+    Except where the printer itself printed it twice, and confesses each of them.
+    """
     waste = evidence.count("select count(*) from receipts where not complete")
     return evidence.ask(
         "select count(*) from receipts where complete",
-        """select format('order number {} is on {} receipts marked copy {}', order_no, count(*), copy_no)
-        from receipts where complete group by order_no, copy_no having count(*) > 1""",
-        detail=f"{waste} incomplete receipts (waste paper) not counted",
+        f"""with {CONFESSED}, paper as (
+            select order_no, copy_no, count(*) as n from receipts where complete group by order_no, copy_no
+        )
+        select format('order number {{}} is on {{}} receipts marked copy {{}}', p.order_no, p.n, p.copy_no)
+        from paper p left join confessed c using (order_no, copy_no) where p.n > 1 + coalesce(c.doubled, 0)""",
+        detail=f"{waste} incomplete receipts (waste paper) not counted{excused(evidence)}",
     )
 
 
