@@ -27,6 +27,8 @@ from urllib.parse import unquote
 from o2o_domain.tickets import TicketState
 
 OFFLINE_SLACK_S = 5.0
+PRINT_TIMEOUT_S = 60.0
+"""Star: "the time allowed for a printer to accept and print a job"; old firmware does not poll meanwhile."""
 
 
 class Health(StrEnum):
@@ -131,9 +133,10 @@ def after_confirmation(told: Status, state: TicketState, *, last_attempt: bool =
     return AfterConfirmation.NOTHING
 
 
-def offline_after_s(interval_s: float) -> float:
+def offline_after_s(interval_s: float, *, job_out: bool = False) -> float:
     """A printer that polls every `interval_s` is taken for offline when it was not heard of for longer than this.
 
-    Star's recommendation: 2 x interval + 5 s (Protocol Guide, "Connection Timeout").
+    2 x interval + 5 s, and 60 s at least while it has a job (Protocol Guide, "Connection Timeout").
     """
-    return 2.0 * interval_s + OFFLINE_SLACK_S
+    polling = 2.0 * interval_s + OFFLINE_SLACK_S
+    return max(polling, PRINT_TIMEOUT_S) if job_out else polling

@@ -125,3 +125,5 @@ def test_whatever_is_said_is_a_legal_step_and_paper_is_never_sent_twice(
 def test_offline_is_two_intervals_and_five_seconds() -> None:
     assert offline_after_s(5.0) == 15.0
     assert offline_after_s(120.0) == 245.0
+    assert offline_after_s(5.0, job_out=True) == 60.0  # it may be silent while it prints
+    assert offline_after_s(120.0, job_out=True) == 245.0

@@ -98,7 +98,7 @@ def peek(conn: Connection, merchant_id: int) -> bool:
 
 def fetch(conn: Connection, merchant_id: int, token: str, now: float) -> Job | None:
     """The printer takes what it was offered; while nothing is known of it, it may take it again. None: not that one."""
-    ticket = _its(conn, merchant_id, token)
+    ticket = its(conn, merchant_id, token)
     if ticket is None:
         return None
     if ticket.state == TicketState.OFFERED:
@@ -112,7 +112,7 @@ def fetch(conn: Connection, merchant_id: int, token: str, now: float) -> Job | N
 
 def result(conn: Connection, merchant_id: int, token: str, ok: bool, code: str, now: float) -> bool:
     """The device says how it went. True if that changed the ticket; repeated, unknown and overtaken results do not."""
-    ticket = _its(conn, merchant_id, token)
+    ticket = its(conn, merchant_id, token)
     if ticket is None:
         return False
     if not ok:
@@ -126,7 +126,7 @@ def result(conn: Connection, merchant_id: int, token: str, ok: bool, code: str, 
 
 def give_back(conn: Connection, merchant_id: int, token: str, now: float, code: str | None = None) -> bool:
     """The device says that nothing of the ticket is on paper, and that it wants it later; True if that changed it."""
-    ticket = _its(conn, merchant_id, token)
+    ticket = its(conn, merchant_id, token)
     if ticket is None or ticket.state not in (TicketState.OFFERED, TicketState.CLAIMED):
         return False
     repository.advance(conn, ticket, TicketEvent.REQUEUE, now, offered=None, code=code and code[:32])
@@ -135,7 +135,7 @@ def give_back(conn: Connection, merchant_id: int, token: str, now: float, code: 
 
 def uncertain(conn: Connection, policy: PrintPolicy, merchant_id: int, token: str, code: str, now: float) -> bool:
     """Something went wrong with a ticket of which some may be on paper: unconfirmed; True if that changed it."""
-    ticket = _its(conn, merchant_id, token)
+    ticket = its(conn, merchant_id, token)
     if ticket is None or ticket.state != TicketState.CLAIMED:
         return False
     units.silent(conn, policy, ticket.id, code[:32], ticket.rendered, ticket.delivered_to_printer, now)
@@ -186,8 +186,8 @@ def lapsed(conn: Connection, now: float, *, offer_s: float, result_s: float) -> 
     )
 
 
-def _its(conn: Connection, merchant_id: int, token: str) -> Record | None:
-    """The ticket, if it is this merchant's."""
+def its(conn: Connection, merchant_id: int, token: str) -> Record | None:
+    """The ticket that a device means, if it is this merchant's."""
     ticket_id = ticket_of_token(token)
     if ticket_id is None:
         return None

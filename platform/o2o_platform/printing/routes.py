@@ -16,10 +16,10 @@ from o2o_platform.kit.duties import Duty
 from o2o_platform.kit.web import reply
 from o2o_platform.merchants import repository as merchants
 from o2o_platform.orders.views import sees_all
-from o2o_platform.printing import remote, repository
+from o2o_platform.printing import printer_status, remote, repository, signs
 from o2o_platform.printing.consumer import SlotDispatcher
 from o2o_platform.printing.dispatcher import Dispatcher, Watch
-from o2o_platform.printing.protocols import vendor
+from o2o_platform.printing.protocols import cloudprnt, epson, vendor
 from o2o_platform.printing.slots import queue_of
 
 _FIELDS = ("order_id", "merchant_id", "copy_no", "state", "code", "attempts", "queued", "printed", "escalation")
@@ -34,6 +34,14 @@ def register(app: FastAPI, ctx: Context) -> None:
         ctx.queues[repository.TOPIC, "queued"] = queue_of
     if Duty.DISPATCH in ctx.duties:
         _dispatch(ctx)
+    heard = signs.Signs(ctx)
+    ctx.background.add("printer-signs", heard.run, Duty.HTTP)
+    if Duty.HTTP in ctx.duties:
+        ctx.background.on_close(heard.close)
+    ctx.printer_changed.append(signs.forget)
+    printer_status.register(app, ctx)
+    cloudprnt.register(app, ctx, heard)
+    epson.register(app, ctx, heard)
     vendor.register(app, ctx)  # after the dispatcher: at the end its tickets in hand still need the clouds
 
     def own(conn: Connection, user: CurrentUser, ticket_id: int) -> Any:

@@ -28,6 +28,10 @@ PUBLIC = {
     ("GET", "/deals"),
     ("GET", "/deals/{deal_id}"),
     ("POST", "/payments/callback"),  # signed by the provider instead
+    ("POST", "/epson"),  # a printer, which shows its secret if the merchant has set one
+    ("POST", "/cloudprnt"),  # printers, which show their own secrets
+    ("GET", "/cloudprnt"),
+    ("DELETE", "/cloudprnt"),
     ("POST", "/printing/feie/{token}/{mark}"),  # signed by the vendor's cloud
     ("POST", "/printing/yilianyun"),  # the same
 }

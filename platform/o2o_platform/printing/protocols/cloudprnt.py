@@ -1,0 +1,243 @@
+"""Star CloudPRNT over HTTP, the server's side: one URL for all printers of the deployment (A14).
+
+    POST /cloudprnt                     a poll: how the printer is; the answer says whether there is a job
+    GET /cloudprnt?mac&type&token       the job
+    DELETE /cloudprnt?mac&code&token    how it went; GET with `delete` in its query says the same
+
+Decides what each writes. Codes and what follows from them are `o2o_domain.cloudprnt`; the tickets' steps are
+`printing.remote`. All state is in the database: any worker answers any request, and one that was killed is not missed.
+- a poll that finds no job reads one row by its index and writes nothing; that the printer was there is written later,
+  with others (`signs`). The first job for it is offered in the poll (queued ► offered), then it is the same until it is
+  taken. Nothing is offered while a job is out, or to a printer that says it cannot print;
+- GET takes the offered job (offered ► claimed), and is otherwise without effect: again and again it is the same job,
+  until the printer or the clock ends it. A ticket that is unconfirmed is not given out any more (404);
+- DELETE may come late, repeated, or about a ticket that is not this printer's: then nothing happens, and the answer is
+  200 all the same, or it would only be said again. Client firmware without tokens means the job that is out;
+- once in its life a printer is asked what it is (`clientAction`), in an answer without a job, as Star's sample does.
+
+Who has set a secret for a printer has it shown here: Basic authentication, the user being the MAC.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Callable
+from typing import Any, Literal
+
+from fastapi import FastAPI
+from sqlalchemy import Connection, Select, bindparam, func, literal_column, select
+from starlette.requests import Request
+from starlette.responses import Response
+
+from o2o_domain.cloudprnt import AfterConfirmation, AfterPoll, Health, Status, after_confirmation, after_poll, status
+from o2o_domain.ticket_layout import TicketOrder
+from o2o_domain.tickets import TicketState
+from o2o_platform.errors import Conflict, NotFound, Unauthenticated
+from o2o_platform.hot_lane import PUBLIC
+from o2o_platform.kit import logs
+from o2o_platform.kit.context import Context
+from o2o_platform.kit.prepared import Prepared, Record
+from o2o_platform.merchants.tables import merchants
+from o2o_platform.printing import remote, repository, units
+from o2o_platform.printing.job import ticket_of
+from o2o_platform.printing.media import starprnt, text
+from o2o_platform.printing.protocols import cloudprnt_wire as wire
+from o2o_platform.printing.signs import Signs
+from o2o_platform.printing.tables import printer_signs, tickets
+
+log = logging.getLogger("o2o.platform.printing")
+
+PATH = "/cloudprnt"
+STARPRNT, TEXT = "application/vnd.star.starprnt", "text/plain"
+MEDIA: dict[str, Callable[[TicketOrder, Literal[32, 48], str], bytes]] = {STARPRNT: starprnt.render, TEXT: text.render}
+"""What a job can be had as, the best first; the printer chooses."""
+_TYPES = {TEXT: "text/plain; charset=utf-8"}
+_CUT = {"X-Star-Cut": "partial; feed=true"}
+"""Has the printer cut after a job that cannot say so itself."""
+_WHO = {"WWW-Authenticate": 'Basic realm="o2o printers"'}
+
+
+class UnsupportedMedia(Conflict):
+    """The job cannot be had as that."""
+
+    status = 415
+
+
+def _of_its_tickets(*columns: Any) -> Select[Any]:
+    """On the index of what is under way."""
+    states: list[Any] = [literal_column(f"'{state}'") for state in repository.OPEN]
+    return select(*columns).where(tickets.c.merchant_id == merchants.c.id, tickets.c.state.in_(states))
+
+
+_LOOK = Prepared(
+    select(
+        merchants.c.id,
+        merchants.c.printer_secret,
+        printer_signs.c.detail,
+        _of_its_tickets(tickets.c.id).order_by(tickets.c.id).limit(1).scalar_subquery().label("head"),
+        _of_its_tickets(tickets.c.state).order_by(tickets.c.id).limit(1).scalar_subquery().label("head_state"),
+        _of_its_tickets(func.min(tickets.c.id))
+        .where(
+            tickets.c.state == literal_column("'claimed'"),
+            tickets.c.claimed_by == literal_column(str(repository.REMOTE)),
+        )
+        .scalar_subquery()
+        .label("out"),
+    )
+    .select_from(merchants.outerjoin(printer_signs, printer_signs.c.merchant_id == merchants.c.id))
+    .where(merchants.c.printer_url == bindparam("url"))
+)
+"""The merchant behind a MAC, what is known of the printer, the first ticket that waits, and the one that is out."""
+
+
+def register(app: FastAPI, ctx: Context, signs: Signs) -> None:
+    """Add the routes."""
+    server = _Server(ctx, signs)
+    add = ctx.hot.add
+    add(app, "POST", PATH, server.poll, PUBLIC, tag="printers")
+    add(app, "GET", PATH, server.job, PUBLIC, tag="printers")
+    add(app, "DELETE", PATH, server.confirm, PUBLIC, tag="printers")
+
+
+class _Server:
+    def __init__(self, ctx: Context, signs: Signs) -> None:
+        self._ctx = ctx
+        self._signs = signs
+
+    async def poll(self, request: Request, user: None) -> Response:
+        """A printer says how it is, and asks for work."""
+        told = wire.read_poll(await request.body())
+        found = await self._who(request, told.mac)
+        return Response(
+            wire.NO_JOB if found is None else await self._answer(told, found), media_type="application/json"
+        )
+
+    async def _answer(self, told: wire.Poll, found: Record) -> bytes:
+        ctx, now = self._ctx, self._ctx.clock.now()
+        if told.answers:
+            await self._signs.tell(found.id, now, told.text, wire.device(told.answers))
+        else:
+            self._signs.note(found.id, now, told.text)
+        out = None if found.out is None else remote.token_of(found.out)
+        follows = after_poll(told.told, job_out=out is not None and told.token in (None, out))
+        if follows is AfterPoll.UNCONFIRM and out is not None:
+            policy, reason = ctx.settings.print_policy, told.told.reason
+            await ctx.db.write(lambda conn: remote.uncertain(conn, policy, found.id, out, reason, now))
+            self._tell(found.id, out, "unconfirmed", reason)
+        if follows is not AfterPoll.OFFER:
+            return wire.NO_JOB
+        if found.detail is None and not told.answers:
+            await self._signs.tell(found.id, now, told.text, {})  # asked: not again
+            return wire.questions()
+        if found.head is None:
+            return wire.NO_JOB
+        token = remote.token_of(found.head)
+        if found.head_state != TicketState.OFFERED:
+            job = await ctx.db.write(lambda conn: remote.offer(conn, found.id, now))
+            if job is None:  # somebody else has it
+                return wire.NO_JOB
+            token = remote.token_of(job.ticket_id)
+        return wire.job_ready(token, MEDIA, ctx.settings.cloudprnt_delete_method)
+
+    async def job(self, request: Request, user: None) -> Response:
+        """The job that a printer was offered, in the medium it wants."""
+        query = request.query_params
+        if "delete" in query or "code" in query:
+            return await self.confirm(request, user)
+        found = await self._who(request, None)
+        medium = query.get("type", STARPRNT).partition(";")[0].strip().lower()
+        token = query.get("token") or (None if found is None else _current(found))
+        if found is None or token is None:
+            raise NotFound("no_job", "there is nothing for this printer")
+        if medium not in MEDIA:
+            raise UnsupportedMedia("media_type", f"a job can be had as {', '.join(MEDIA)}")
+        ctx, now = self._ctx, self._ctx.clock.now()
+        job = await ctx.db.write(lambda conn: remote.fetch(conn, found.id, token, now))
+        if job is None:
+            raise NotFound("no_job", f"{token[:40]!r} is not to be printed (any more)")
+        try:
+            link = f"{ctx.settings.public_url}/orders/{job.order_id}"
+            data = MEDIA[medium](ticket_of(job, ctx.settings.timezone_offset_s), job.width, link)
+        except Exception:  # a ticket that cannot be drawn today cannot be drawn tomorrow
+            log.exception("ticket %s cannot be rendered", job.ticket_id)
+            await ctx.db.write(lambda conn: remote.result(conn, found.id, token, False, "not_printable", now))
+            raise NotFound("no_job", f"{token!r} cannot be printed") from None
+        headers = {"Cache-Control": "no-store", **(_CUT if medium == TEXT else {})}
+        return Response(data, media_type=_TYPES.get(medium, medium), headers=headers)
+
+    async def confirm(self, request: Request, user: None) -> Response:
+        """A printer says how its job went."""
+        query = request.query_params
+        code = query.get("code")
+        if code is None:
+            raise wire.NotUnderstood("invalid", "`code` is missing")
+        found = await self._who(request, None)
+        told, token = status(code), query.get("token")
+        if found is not None and told.health is not Health.UNKNOWN:
+            ctx, now = self._ctx, self._ctx.clock.now()
+            most = ctx.settings.print_max_attempts
+
+            def unit(conn: Connection) -> tuple[AfterConfirmation, str]:
+                named = token or _current(_LOOK.first(conn, url=_url(request, None))) or ""
+                return confirmed(conn, found.id, named, told, most, now), named
+
+            follows, named = await ctx.db.write(unit)
+            if follows is not AfterConfirmation.NOTHING:
+                self._tell(found.id, named, follows.value, told.reason if told.health is not Health.ONLINE else None)
+        return Response(status_code=200)
+
+    async def _who(self, request: Request, mac: str | None) -> Record | None:
+        """The merchant whose printer this is; None: nobody's. Raises NotUnderstood, Unauthenticated."""
+        url = _url(request, mac)
+        found = await self._ctx.db.read(lambda conn: _LOOK.first(conn, url=url), quick=True)
+        if found is not None and found.printer_secret is not None:
+            user, password = wire.credentials(request.headers.get("authorization")) or ("", "")
+            right = hmac.compare_digest(password.encode(), found.printer_secret.encode())
+            if not right or wire.mac_of(user) != url.rpartition("/")[2]:
+                raise Unauthenticated("wrong_secret", "the printer's user and password are not right", headers=_WHO)
+        return found
+
+    @staticmethod
+    def _tell(merchant_id: int, token: str, outcome: str, code: str | None) -> None:
+        logs.line("print", merchant_id=merchant_id, ticket_id=remote.ticket_of_token(token), outcome=outcome, code=code)
+
+
+def _url(request: Request, mac: str | None) -> str:
+    """The printer's address. Raises NotUnderstood if it is named nowhere."""
+    headers = request.headers
+    mac = mac or wire.mac_of(request.query_params.get("mac")) or wire.mac_of(headers.get("x-star-mac"))
+    if mac is None:
+        user = wire.credentials(headers.get("authorization"))
+        mac = None if user is None else wire.mac_of(user[0])
+    if mac is None:
+        raise wire.NotUnderstood("no_mac", "the printer's MAC is named nowhere")
+    return f"cloudprnt://{mac}"
+
+
+def _current(found: Record) -> str | None:
+    """The job that a printer means which names none."""
+    if found is None:
+        return None
+    ticket_id = found.out or (found.head if found.head_state == TicketState.OFFERED else None)
+    return None if ticket_id is None else remote.token_of(ticket_id)
+
+
+def confirmed(
+    conn: Connection, merchant_id: int, token: str, told: Status, max_attempts: int, now: float
+) -> AfterConfirmation:
+    """Do what follows a printer's word about a job of its own; NOTHING if that has no effect (any more)."""
+    ticket = remote.its(conn, merchant_id, token)
+    if ticket is None:
+        return AfterConfirmation.NOTHING
+    state = TicketState(ticket.state)
+    follows = after_confirmation(told, state, last_attempt=ticket.attempts >= max_attempts)
+    if follows is AfterConfirmation.PRINTED:
+        remote.result(conn, merchant_id, token, True, "", now)
+    elif follows is AfterConfirmation.QUEUE_AGAIN:
+        remote.give_back(conn, merchant_id, token, now, told.reason)
+    elif follows is AfterConfirmation.FAILED and state is TicketState.OFFERED:
+        units.give_up(conn, ticket, told.reason, now)
+    elif follows is AfterConfirmation.FAILED:
+        remote.result(conn, merchant_id, token, False, told.reason, now)
+    return follows
