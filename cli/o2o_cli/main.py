@@ -25,6 +25,7 @@ COMMANDS = {
     "dispatch": "Scaled: brings tickets to the printers.",
     "provider": "The sandbox payment provider, on its own.",
     "printers": "Virtual printers on TCP ports; paper goes to a file.",
+    "vendor-cloud": "A stand-in for printer vendors' clouds, on its own.",
     "load": "A scenario's trace against a live platform, as it comes.",
     "chaos": "Break the platform on purpose, and audit what is left.",
     "compare": "Variants of a scenario: what differs, and how surely.",
@@ -32,7 +33,8 @@ COMMANDS = {
     "runs": "The runs made so far, newest first.",
     "bench": "The hot paths, as ratios to a calibration loop.",
 }
-"""Every command and its line in `o2o --help`. `commands/NAME.py` holds a function NAME, or a Typer `app` of several."""
+"""Every command and its line in `o2o --help`. `commands/NAME.py` (a hyphen is "_" there) holds a function
+NAME, or a Typer `app` of several."""
 
 
 class _LateGroup(TyperGroup):
@@ -45,11 +47,12 @@ class _LateGroup(TyperGroup):
 
 def command(name: str) -> Any:
     """The command `name`, from its module."""
-    module = import_module(f"o2o_cli.commands.{name}")
+    python_name = name.replace("-", "_")
+    module = import_module(f"o2o_cli.commands.{python_name}")
     found: typer.Typer | None = getattr(module, "app", None)
     if found is None:
         found = typer.Typer(add_completion=False, rich_markup_mode=None)
-        found.command(name)(getattr(module, name))
+        found.command(name)(getattr(module, python_name))
     return typer.main.get_command(found)
 
 
