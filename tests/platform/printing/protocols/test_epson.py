@@ -335,8 +335,8 @@ async def test_a_poll_without_a_job_writes_nothing(world: Any) -> None:
 @pytest.mark.parametrize("deployment", ["embedded"], indirect=True)
 async def test_a_poll_is_one_look_by_indexes(world: Any) -> None:
     """No table is gone through, however many merchants and tickets there are."""
-    sql = "EXPLAIN QUERY PLAN " + epson._LOOK._sqlite.sql
-    plan = await world.db(lambda conn: [row[3] for row in conn.exec_driver_sql(sql, {"url": f"epson://{ID}"})])
+    sql, binds = "EXPLAIN QUERY PLAN " + epson._LOOK._sqlite.sql, {"url": f"epson://{ID}", "param_1": 1, "param_2": 0}
+    plan = await world.db(lambda conn: [row[3] for row in conn.exec_driver_sql(sql, binds)])
     assert len([step for step in plan if step.startswith("SEARCH")]) == 3
     assert not [step for step in plan if step.startswith("SCAN ")], plan
 
