@@ -6,6 +6,7 @@ import typer
 
 from o2o_cli.chaos.command import order_path
 from o2o_cli.chaos.payments_command import payments
+from o2o_cli.chaos.printers_command import printers
 
 app = typer.Typer(
     help="Break the platform on purpose, and audit what is left.\n\nExample: o2o chaos order-path --kills 10 --rate 50",
@@ -15,6 +16,7 @@ app = typer.Typer(
 )
 app.command("order-path")(order_path)
 app.command("payments")(payments)
+app.command("printers")(printers)
 
 
 @app.callback()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from o2o_cli.errors import UsageError
 from o2o_cli.jobs.serving import stop_event
@@ -37,7 +38,7 @@ class Gateway:
         journal = PaperJournal(self.journal)
         try:
             specs = [PrinterSpec(number, self.profile, port=ports[number]) for number in range(self.count)]
-            extra = {} if self.plan is None else {"plan": self.plan}
+            extra: dict[str, Any] = {} if self.plan is None else {"plan": self.plan}
             async with Fleet(specs, on_paper=journal.note, host=self.host, **extra):
                 write_json(self.ports_file, {str(number): [self.host, port] for number, port in ports.items()})
                 on_ready()

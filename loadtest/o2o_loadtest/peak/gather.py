@@ -38,6 +38,8 @@ class Sides:
     """The provider's statement."""
     papers: list[Row]
     """Rows of the run table `receipts`, `printed` in unix time, `printer_id` the platform's merchant."""
+    faults: list[Row] = field(default_factory=list)
+    """What the printers confess: rows of the run table `printer_faults`, in unix time."""
     number_of: dict[int, int] = field(default_factory=dict)
     """Platform's order id -> number of the order."""
 
@@ -89,6 +91,7 @@ def tables(sides: Sides) -> dict[str, pa.Table]:
         "tickets": _tickets(sides),
         "receipts": ({**row, "receipt_id": n, "printed": row["printed"] - sides.epoch}
                      for n, row in enumerate(sides.papers)),
+        "printer_faults": (_timed(sides, row, "at", "answered") for row in sides.faults),
         "payments": _payments(sides),
         "ledger": (_timed(sides, row, "at") for row in _of_orders(sides, "ledger")),
         "refunds": (_timed(sides, row, "wanted", "done") for row in _of_orders(sides, "refunds")),

@@ -21,6 +21,8 @@ CENT = 0.01
 BALANCE_FEN = 10**9
 """The most that one transfer may bring: enough for any run."""
 WALLETS_AT_ONCE = 500
+Printer = tuple[str, int] | Mapping[str, Any]
+"""(host, port) of one on TCP, or what the platform takes for a printer: {"url": ..., "width_cols": 48}."""
 PRICES_FEN = (800, 1200, 1800, 2200, 2600, 3200)
 
 
@@ -72,10 +74,10 @@ def make_world(
     admin: AdminClient,
     size: Size,
     *,
-    printers: Mapping[int, tuple[str, int]] | None = None,
+    printers: Mapping[int, Printer] | None = None,
     progress: Callable[[str, float], None] = lambda what, share: None,
 ) -> World:
-    """Make all of it on an empty platform. `printers`: number of a merchant -> (host, port).
+    """Make all of it on an empty platform. `printers`: number of a merchant -> its printer.
 
     Raises TargetError when the platform refuses something.
     """
@@ -101,7 +103,7 @@ def make_world(
     return World([admin.base_url], users, shops, codes)
 
 
-def _merchant(number: int, size: Size, printers: Mapping[int, tuple[str, int]]) -> dict[str, Any]:
+def _merchant(number: int, size: Size, printers: Mapping[int, Printer]) -> dict[str, Any]:
     body: dict[str, Any] = {
         "ref": f"peak-m{number}",
         "name": f"峰店{number}",
@@ -120,8 +122,10 @@ def _merchant(number: int, size: Size, printers: Mapping[int, tuple[str, int]]) 
         ],
     }
     if number in printers:
-        host, port = printers[number]
-        body["printer"] = {"host": host, "port": port, "width_cols": 48}
+        printer = printers[number]
+        if isinstance(printer, tuple):
+            printer = {"host": printer[0], "port": printer[1], "width_cols": 48}
+        body["printer"] = dict(printer)
     return body
 
 
