@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from o2o_results.manifest import Manifest, Status, World
+from o2o_results.notification import Notification, notification
 from o2o_results.operations import Deliveries, Pools, deliveries, kitchen_utilisation, pools, rider_utilisation
 from o2o_results.run import RunTables, empty
 from o2o_results.slo import Objective, Validity, objectives, validity
@@ -57,6 +58,7 @@ class Summary:
     kitchens: Use
     riders: Use
     pools: Pools
+    notification: Notification
     objectives: tuple[Objective, ...]
     validity: Validity
 
@@ -86,6 +88,7 @@ class Summary:
             "idle_share": self.pools.idle_share,
             "idle_days": self.pools.idle_days,
         }
+        values |= self.notification.metrics()
         for stage in self.stages:
             values[f"stage_{stage.end}_p50_s"] = stage.median_s
             values[f"stage_{stage.end}_p95_s"] = stage.p95_s
@@ -96,6 +99,10 @@ class Summary:
         raw: dict[str, Any] = asdict(self)
         raw["outcomes"]["success_share"] = self.outcomes.success_share
         raw["deliveries"]["late_share"] = self.deliveries.late_share
+        raw["notification"] |= {
+            "wrong_share": self.notification.wrong_share,
+            "escalated_share": self.notification.escalated_share,
+        }
         raw["objectives"] = [asdict(objective) | {"ok": objective.ok} for objective in self.objectives]
         raw["metrics"] = self.metrics()
         finite: dict[str, Any] = _finite(raw)
@@ -132,6 +139,7 @@ def summarise(
         kitchens=_use(kitchen_utilisation(tables)),
         riders=_use(rider_utilisation(tables)),
         pools=pools(tables, speed=pace),
+        notification=notification(tables, scenario, speed=pace),
         objectives=objectives(scenario, printing, outcome, delivered),
         validity=validity(scenario, world, status, late),
     )

@@ -14,8 +14,8 @@ from o2o_results.run import as_table
 Tables = dict[str, pa.Table]
 Rows = list[dict[str, Any]]
 HORIZON = 14_400.0
-ELSEWHERE = {promise.name for promise in ALL if promise.name.startswith(("helpers.", "printers."))}
-"""Promises that need a scenario of their own (test_helpers, test_printers)."""
+ELSEWHERE = {promise.name for promise in ALL if promise.name.startswith(("helpers.", "printers.", "slips."))}
+"""Promises that need a scenario of their own (test_helpers, test_printers, test_notification)."""
 
 
 SETTLED_0 = "merchant_settled:0"

@@ -22,6 +22,7 @@ from o2o_results.audit import (
     reservations,
     riders,
     settlement,
+    slips,
     tickets,
 )
 from o2o_results.audit.evidence import Evidence, Finding, Promise
@@ -37,6 +38,7 @@ ALL: tuple[Promise, ...] = (
     *orders.PROMISES,
     *tickets.PROMISES,
     *receipts.PROMISES,
+    *slips.PROMISES,
     *printers.PROMISES,
     *money.PROMISES,
     *settlement.PROMISES,

@@ -13,12 +13,17 @@ from typing import TypeAlias
 from simpy import Environment, Event, Store
 
 from o2o_domain import reviews
+from o2o_domain.notification import Age, by_hand
 from o2o_domain.orders import OrderEvent
 from o2o_domain.refusal import Refused
 from o2o_scenarios.schema import Scenario
 from o2o_scenarios.trace import Trace
 from o2o_sim.city.model import City
 from o2o_sim.demand.clock import effective_clock
+from o2o_sim.notification.app import AppDesk
+from o2o_sim.notification.draws import PeopleDraws
+from o2o_sim.notification.hand_desk import HandDesk
+from o2o_sim.notification.phone import PhoneDesk
 from o2o_sim.platform_model.books import Books
 from o2o_sim.platform_model.catalogue import Catalogue
 from o2o_sim.platform_model.coupon_book import CouponBook
@@ -64,7 +69,13 @@ class PlatformModel:
             desk, self.catalogue, self.stock, self.coupons, self.books, self._committed, self.helpers
         )
         faults = FaultDraws(scenario.printing.faults, scenario.seed, n)
-        self.printing = PrintDesk(desk, self.catalogue, faults, self.merchant_inbox)
+        self.printing: PrintDesk | HandDesk
+        if by_hand(age := Age(scenario.printing.age)):
+            people = PeopleDraws(scenario.printing.staff, scenario.seed, n)
+            by = PhoneDesk if age is Age.PHONE else AppDesk
+            self.printing = by(desk, people, self.merchant_inbox)
+        else:
+            self.printing = PrintDesk(desk, self.catalogue, faults, self.merchant_inbox)
         self.riders = RiderDesk(desk, self.orders, self.rider_inbox, self._users)
         self.vouchers = VoucherDesk(desk, self.catalogue, self.orders, self._users)
         self.leads = LeadDesk(desk)

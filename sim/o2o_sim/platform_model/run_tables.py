@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from o2o_domain.notification import Age
 from o2o_domain.orders import settled
 from o2o_domain.ticket_layout import parse
 from o2o_results.tables import TABLES
+from o2o_sim.notification.hand_desk import HandDesk
+from o2o_sim.notification.notes import notification_table
 from o2o_sim.platform_model.model import PlatformModel
 from o2o_sim.platform_model.records import Order
 
@@ -40,6 +43,7 @@ def platform_tables(model: PlatformModel) -> dict[str, pa.Table]:
         "requests": _requests(model),
         "tickets": _tickets(model),
         "receipts": _receipts(model),
+        "notifications": _notifications(model),
         "payments": _payments(model),
         "ledger": _ledger(model),
         "refunds": _refunds(model),
@@ -139,6 +143,11 @@ def _receipts(model: PlatformModel) -> pa.Table:
             "text": ["\n".join(paper.text_lines) for paper in papers],
         },
     )
+
+
+def _notifications(model: PlatformModel) -> pa.Table:
+    age = Age(model.desk.scenario.printing.age)
+    return notification_table(age, model.printing.notes if isinstance(model.printing, HandDesk) else ())
 
 
 def _payments(model: PlatformModel) -> pa.Table:
