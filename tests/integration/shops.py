@@ -27,8 +27,9 @@ class Town:
         form = {"username": "admin", "password": self._password}
         self._admin = (await self._done(self.client.post("/auth/token", data=form)))["access_token"]
 
-    async def merchant(self, ref: str, address: tuple[str, int]) -> int:
-        """A new merchant with one dish and a printer; its id."""
+    async def merchant(self, ref: str, address: tuple[str, int] | str) -> int:
+        """A new merchant with one dish and a printer, at host and port or at a URL; its id."""
+        at = {"url": address} if isinstance(address, str) else {"host": address[0], "port": address[1]}
         body = {
             "ref": ref,
             "name": f"店 {ref}",
@@ -37,7 +38,7 @@ class Town:
             "open_min": 0,
             "close_min": 1440,
             "dishes": [{"ref": f"{ref}-1", "name": "宫保鸡丁", "price_fen": 2000, "stock": 100}],
-            "printer": {"host": address[0], "port": address[1], "width_cols": 48},
+            "printer": {**at, "width_cols": 48},
         }
         made = (await self.post(self._admin, "/admin/merchants:bulk", [body]))["merchants"][0]
         self.dishes[made["id"]] = made["dishes"][0]["id"]

@@ -16,7 +16,6 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -62,7 +61,7 @@ class VendorPrinter:
         self.brand: Brand = brand
         self.serial = serial
         self.machine = Machine(printer, on_change=self._changed)
-        self._queue: deque[Job] = deque()
+        self._queue: list[Job] = []  # a deque would be ten times as large, and nearly all are empty
         self._busy = False
         self.down_at: float | None = None
         """Unix seconds at which power or link went; None: it can be reached."""
@@ -121,7 +120,7 @@ class VendorPrinter:
                 if job.state == "waiting" and not self._cloud.expire(job):
                     await self._print(job)
                 if job.state != "waiting":
-                    self._queue.popleft()
+                    self._queue.pop(0)
         finally:
             self._busy = False
 
@@ -166,6 +165,7 @@ class VendorCloud:
         self._client: httpx.AsyncClient | None = None
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._left: dict[tuple[Brand, str], list[Job]] = {}  # by the last process, for printers that have not come yet
 
     def front(self, brand: Brand, serial: str) -> Callable[[int, VirtualPrinter], VendorPrinter]:
         """For `PrinterSpec.front`: the printer is behind this cloud, under this number."""
@@ -180,7 +180,9 @@ class VendorCloud:
         """Be ready to tell; what the book says was not told is told now."""
         self._client = httpx.AsyncClient(transport=self._transport, timeout=PUSH_TIMEOUT_S, trust_env=False)
         for job in self.book.jobs.values():
-            if job.state == "printed" and not job.told:
+            if job.state == "waiting":
+                self._left.setdefault((job.brand, job.serial), []).append(job)
+            elif job.state == "printed" and not job.told:
                 self.spawn(self._tell(job))
 
     async def stop(self) -> None:
@@ -195,8 +197,7 @@ class VendorCloud:
 
     def waiting(self, printer: VendorPrinter) -> list[Job]:
         """What the book has for a printer that has just come."""
-        mine = (printer.brand, printer.serial)
-        return [job for job in self.book.jobs.values() if job.state == "waiting" and (job.brand, job.serial) == mine]
+        return self._left.pop((printer.brand, printer.serial), [])
 
     # --- jobs --------------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import httpx
 from sqlalchemy import Connection as Transaction
@@ -36,6 +36,7 @@ from o2o_platform.printing import remote, vendor_jobs
 from o2o_platform.printing.drivers import Answer, Connection, Link, Open, PrintFailed
 
 log = logging.getLogger("o2o.platform.printing")
+T = TypeVar("T")
 
 FRESH_S = 10.0
 """A cloud that answered within this time is taken to be there."""
@@ -262,14 +263,12 @@ class _Seat:
             if order_id is None:
                 return
             await self._insist(lambda: self._keep(job, order_id))
-        except (PrintFailed, OSError, Unavailable) as error:
-            if not done.done():
-                known = error if isinstance(error, PrintFailed | OSError) else PrintFailed("database_unavailable")
-                done.set_exception(known)
+        except (PrintFailed, OSError) as error:
+            _fail(done, error)
             return
-        finally:
-            if not done.done() and (task := asyncio.current_task()) is not None and task.cancelling():
-                done.cancel()
+        except asyncio.CancelledError:  # the platform ends
+            _fail(done, ConnectionResetError("the request was given up"))
+            raise
         if not done.done():
             done.set_result(Answer.TAKEN)
         else:
@@ -280,7 +279,7 @@ class _Seat:
     async def _job(self, ticket_id: int, content: str) -> VendorJob:
         """The ticket as a job; its end is the ticket's deadline. Nothing has been sent if this fails."""
         ctx = self._link.ctx
-        queued: float = await ctx.db.read(lambda conn: vendor_jobs.queued_at(conn, ticket_id))
+        queued = await self._insist(lambda: ctx.db.read(lambda conn: vendor_jobs.queued_at(conn, ticket_id)))
         token = vendor_jobs.token_of(ticket_id, queued)
         return VendorJob(ticket_id, self._serial, token, content, queued + ctx.settings.print_deadline_s)
 
@@ -308,12 +307,17 @@ class _Seat:
         ctx, now, name = self._link.ctx, self._link.ctx.clock.now(), self._cloud.vendor.name
         await ctx.db.write(lambda conn: vendor_jobs.keep(conn, job, name, order_id, now, ctx.settings.vendor_poll_s))
 
-    async def _insist(self, write: Callable[[], Awaitable[None]]) -> None:
+    async def _insist(self, work: Callable[[], Awaitable[T]]) -> T:
+        """What the database says, however long it is away."""
         while True:
             try:
-                await write()
+                return await work()
             except Unavailable as error:
-                log.warning("a job of %s cannot be written yet: %s", self._address, error)
+                log.warning("a job of %s waits for the database: %s", self._address, error)
                 await self._link.ctx.clock.sleep(self._link.ctx.settings.print_backoff_s)
-            else:
-                return
+
+
+def _fail(done: asyncio.Future[Answer], error: Exception) -> None:
+    if not done.done():
+        done.set_exception(error)
+        done.exception()  # nobody may be waiting any more; that is no bug
