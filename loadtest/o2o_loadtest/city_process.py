@@ -3,8 +3,8 @@
 Started by `live` as `python -m o2o_loadtest.city_process FOLDER`. It speaks JSON lines. On standard output:
 {"printers": {merchant_id: [host, port]}}; {"warm": true} when riders on shift have logged in; {"known", "settled",
 "receipts", ...} once a second. On standard input: {"go": PATH of the LiveConfig}, {"epoch": unix time}, {"stop": true}.
-At the end the tables that only the city knows (merchants, riders, visits, samples, receipts, its requests) lie in the
-run's folder.
+At the end the tables that only the city knows (merchants, riders, visits, samples, receipts, what printers confess, its
+requests) lie in the run's folder.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from o2o_domain.ticket_layout import parse
 from o2o_loadtest.config import LiveConfig
 from o2o_loadtest.feed import Feed
 from o2o_loadtest.live_port import LivePlatform
-from o2o_loadtest.printers import FaultPlayer, fleet_of
+from o2o_loadtest.printers import Confessions, FaultPlayer, TicketFaults, fleet_of
 from o2o_loadtest.realtime import RealtimeEnvironment
 from o2o_results.tables import TABLES
 from o2o_scenarios.schema import Scenario
@@ -59,13 +59,17 @@ class CityProcess:
         self.port: LivePlatform | None = None
         self.env: RealtimeEnvironment | None = None
         self.log: ActorLog | None = None
+        self.faults = TicketFaults(self.scenario, self.trace)
+        self.confessions = Confessions(self._unreadable)
         self.papers: list[tuple[int, Receipt, float]] = []
         """(printer_id, receipt, unix time) in the order of printing."""
 
     async def run(self) -> None:
         """The whole life of the process."""
         lines = await _standard_input()
-        fleet = fleet_of(self.scenario, self.city, on_paper=self._paper)
+        fleet = fleet_of(
+            self.scenario, self.city, on_paper=self._paper, faults=self.faults, confessions=self.confessions
+        )
         await fleet.start()
         try:
             _say({"printers": {str(number): [fleet.host, port] for number, port in fleet.ports.items()}})
@@ -84,7 +88,7 @@ class CityProcess:
         timeout = httpx.Timeout(config.request_timeout_s)
         async with httpx.AsyncClient(base_url=config.base_url, limits=limits, timeout=timeout, trust_env=False) as http:
             env = self.env = RealtimeEnvironment()
-            faults = FaultPlayer(self.scenario, len(self.trace), fleet)
+            faults = FaultPlayer(self.faults, fleet, self.confessions)
             users = self.trace.table.column("user_id").to_pylist()
             port = self.port = LivePlatform(env, config, http, user_of=users, on_paid=faults.paid)
             token = config.ids.operator_token
@@ -106,13 +110,12 @@ class CityProcess:
                 await port.close()
             # No printer may go on printing unseen: what the platform takes for printed must be among the receipts.
             await fleet.stop()
-            self._write(config, env.wall_now())
+            self._write(config, env.wall_now(), lambda at: fleet.unix(at) - config.epoch)
             _say(
                 {
                     "done": True,
                     "worst_lag_s": env.worst_lag_s,
                     "reconnects": sum(feed.reconnects for feed in feeds),
-                    "faults": faults.played,
                 }
             )
 
@@ -123,6 +126,11 @@ class CityProcess:
         ticket = parse(receipt.text_lines)
         if ticket.order_no:
             self.port.paper(printer_id, ticket.order_no, ticket.copy_no or 1)
+
+    def _unreadable(self, printer_id: int, order_no: str, copy_no: int) -> None:
+        """A ticket came out that nobody can read: the merchant sees that one came, and reads the order in the app."""
+        if self.port is not None:
+            self.port.paper(printer_id, order_no, copy_no)
 
     async def _follow(self, lines: asyncio.StreamReader, config: LiveConfig) -> None:
         """Do what the orchestrator says; that nothing more can come from it means stop."""
@@ -150,7 +158,7 @@ class CityProcess:
             _say({**told, "at": time.time()})
             await asyncio.sleep(REPORT_EVERY_S)
 
-    def _write(self, config: LiveConfig, now: float) -> None:
+    def _write(self, config: LiveConfig, now: float, run_s: Callable[[float], float]) -> None:
         assert self.log is not None
         assert self.port is not None
         tables = self.log.tables(now)
@@ -159,6 +167,7 @@ class CityProcess:
             [receipt_row(number, *paper, config.epoch) for number, paper in enumerate(self.papers)],
             schema=TABLES["receipts"],
         )
+        tables["printer_faults"] = pa.Table.from_pylist(self.confessions.rows(run_s), schema=TABLES["printer_faults"])
         for name, table in tables.items():
             pq.write_table(table, self.folder / f"{CITY_FILE}-{name}.parquet")
         with (self.folder / f"{CITY_FILE}-requests.jsonl").open("wb") as file:

@@ -30,7 +30,7 @@ from o2o_sim.city.model import City
 from o2o_sim.city.road_table import road_table
 
 Row = dict[str, Any]
-CITY_TABLES = ("merchants", "riders", "samples", "receipts")
+CITY_TABLES = ("merchants", "riders", "samples", "receipts", "printer_faults")
 READINGS = 60
 """Times that everything is read at most, waiting for a moment in which no order moves."""
 PAUSE_S = 0.5

@@ -33,6 +33,7 @@ from o2o_devices.receipt import Receipt
 from o2o_domain.ticket_layout import parse
 from o2o_loadtest.peak.gather import Sides, read_platform, read_statement
 from o2o_loadtest.peak.world import Size, World, make_world
+from o2o_loadtest.printers import confession
 from o2o_loadtest.setup import AdminClient
 from o2o_platform.settings import Settings
 
@@ -153,19 +154,6 @@ class Paper:
     def confessions(self, merchant_of: dict[int, int], unix: Callable[[float], float]) -> list[Row]:
         """Rows of `printer_faults`, in unix time."""
         return [confession(merchant_of[number], met, unix) for number, met in self.mets]
-
-
-def confession(printer_id: int, met: Met, unix: Callable[[float], float]) -> Row:
-    """A row of `printer_faults`, in unix time."""
-    ticket = parse(met.receipt.text_lines if met.receipt is not None else ())
-    return {
-        "printer_id": printer_id,
-        "at": unix(met.at),
-        "kind": met.kind,
-        "order_no": ticket.order_no,
-        "copy_no": ticket.copy_no,
-        "answered": None if met.answered_at is None else unix(met.answered_at),
-    }
 
 
 async def campaign(options: Options, progress: Progress) -> Outcome:
