@@ -137,6 +137,12 @@ class Settings:
     vendor_poll_s: float = 15.0
     """A job that a vendor's cloud has taken is asked for when its callback has not come so long after."""
 
+    mqtt_url: str = field(default="", repr=False)
+    """The broker of printers on Star CloudPRNT over MQTT, e.g. mqtt://user:password@host:1883; empty: there is none."""
+    mqtt_client: str = ""
+    """Name of a dispatcher's session at the broker, its own for each process: results that come while it is away wait
+    for it there. Empty: the only process is named by its database; of several, none keeps a session."""
+
     dispatch_rule: Literal["nearest", "least_loaded"] = "nearest"
     dispatch_max_radius_m: float = 6000.0
     dispatch_patience_s: float = 1800.0

@@ -19,7 +19,8 @@ from o2o_platform.orders.views import sees_all
 from o2o_platform.printing import printer_status, remote, repository, signs
 from o2o_platform.printing.consumer import SlotDispatcher
 from o2o_platform.printing.dispatcher import Dispatcher, Watch
-from o2o_platform.printing.protocols import cloudprnt, epson, vendor
+from o2o_platform.printing.drivers import mqtt
+from o2o_platform.printing.protocols import cloudprnt, cloudprnt_setting, epson, vendor
 from o2o_platform.printing.slots import queue_of
 
 _FIELDS = ("order_id", "merchant_id", "copy_no", "state", "code", "attempts", "queued", "printed", "escalation")
@@ -34,6 +35,7 @@ def register(app: FastAPI, ctx: Context) -> None:
         ctx.queues[repository.TOPIC, "queued"] = queue_of
     if Duty.DISPATCH in ctx.duties:
         _dispatch(ctx)
+        mqtt.register(ctx)  # after the dispatcher: at the end its tickets in hand still need the broker
     heard = signs.Signs(ctx)
     ctx.background.add("printer-signs", heard.run, Duty.HTTP)
     if Duty.HTTP in ctx.duties:
@@ -41,6 +43,7 @@ def register(app: FastAPI, ctx: Context) -> None:
     ctx.printer_changed.append(signs.forget)
     printer_status.register(app, ctx)
     cloudprnt.register(app, ctx, heard)
+    cloudprnt_setting.register(app, ctx)
     epson.register(app, ctx, heard)
     vendor.register(app, ctx)  # after the dispatcher: at the end its tickets in hand still need the clouds
 

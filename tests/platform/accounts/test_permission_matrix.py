@@ -32,6 +32,7 @@ PUBLIC = {
     ("POST", "/cloudprnt"),  # printers, which show their own secrets
     ("GET", "/cloudprnt"),
     ("DELETE", "/cloudprnt"),
+    ("GET", "/cloudprnt-setting.json"),
     ("POST", "/printing/feie/{token}/{mark}"),  # signed by the vendor's cloud
     ("POST", "/printing/yilianyun"),  # the same
 }

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from o2o_domain.printers import KINDS
-from o2o_platform.printing.drivers import Driver, feie, tcp9100, yilianyun
+from o2o_platform.printing.drivers import Driver, feie, mqtt, tcp9100, yilianyun
 
-DRIVERS: Mapping[str, Driver] = {driver.scheme: driver for driver in (tcp9100.DRIVER, feie.DRIVER, yilianyun.DRIVER)}
+DRIVERS: Mapping[str, Driver] = {
+    driver.scheme: driver for driver in (tcp9100.DRIVER, mqtt.DRIVER, feie.DRIVER, yilianyun.DRIVER)
+}
 
 
 def driver_of(address: str) -> Driver | None:

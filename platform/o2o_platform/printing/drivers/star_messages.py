@@ -1,13 +1,11 @@
-"""Messages of Star CloudPRNT over MQTT as the server sees them: topics, print-job out; status, result and will in (A14).
+"""Messages of Star CloudPRNT over MQTT as the server sees them: jobs out; status, result and will in (A14).
 
 Source: Star CloudPRNT Protocol Guide 2.4.0, "MQTT Message Topic Specification" and "... Payload Specification"; all
-payloads are JSON. Decides what a printer's words mean to us, and nothing about connections:
-- status codes are told apart by their class, as the guide wants it: 2 the printer is online, 41 paper, 42 cover, 4 any
-  other error of the printer, 5 the client could not make use of the job. They come percent-encoded ("200%20OK");
-- a result is believed as far as it says something about this job. `printSucceeded` false with an unknown code of class
-  5 says nothing: a printer that gets a job a second time answers so that it has met the token before (the guide's
-  excerpt at hand names no code for that), and what became of the first one is told by another result.
-Addresses have a MAC of 12 hex digits in lower case, topics one with colons.
+payloads are JSON. Decides what a printer's words mean to us, and nothing about connections; status codes are
+`o2o_domain.cloudprnt`'s. A result is believed as far as it says something about this job: `printSucceeded` false with
+a code of class 5 that we do not know says nothing. A printer that gets a job a second time answers so that it has met
+the token before (the guide's excerpt at hand does not name the code for that), and what became of the first one is
+told by another result. Addresses have a MAC of 12 hex digits in lower case, topics one with colons.
 """
 
 from __future__ import annotations
@@ -19,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from o2o_domain.cloudprnt import Health, Status, status
 from o2o_domain.tickets import PrintOutcome
 
 QOS = 1
@@ -28,9 +27,9 @@ HEARD = tuple(f"star/cloudprnt/to-server/+/{method}" for method in (STATUS, RESU
 """Topics that a server subscribes."""
 
 _TOPIC = re.compile(r"star/cloudprnt/to-server/([0-9A-Fa-f]{2}(?:[:.-]?[0-9A-Fa-f]{2}){5})/([a-z-]+)")
-_CODE = re.compile(r"\s*(\d{3,4})")
-_OURS = {500, 510, 511, 512, 520, 521}
-"""Codes of class 5 that say that this job cannot be printed: media type, decoding, version, download, size."""
+_UNFIT = {"500", "510", "511", "512", "520", "521"}
+"""Codes of class 5 that say why this job cannot be printed: in general, media type, decoding, version, fetching, size."""
+_TROUBLES = {"41": PrintOutcome.PAPER_END, "42": PrintOutcome.COVER_OPEN}
 
 
 class BadMessage(ValueError):  # noqa: N818 - what it is, not that it is one
@@ -39,17 +38,19 @@ class BadMessage(ValueError):  # noqa: N818 - what it is, not that it is one
 
 @dataclass(frozen=True, slots=True)
 class ClientStatus:
-    """The printer is there, and so it is. `code` None: it has not said how."""
+    """The printer is there, and so it is."""
 
     mac: str
-    code: int | None
+    told: Status
     text: str
     printing: bool
 
     @property
     def trouble(self) -> PrintOutcome | None:
         """What keeps it from printing; None if nothing does."""
-        return _trouble(self.code)
+        if self.told.health in (Health.ONLINE, Health.UNKNOWN):
+            return None
+        return _TROUBLES.get(self.told.code[:2], PrintOutcome.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +60,17 @@ class PrintResult:
     mac: str
     token: str
     ok: bool
-    code: int | None
-    text: str
+    told: Status
 
     @property
     def says(self) -> bool:
         """Whether it tells anything about the job; see the module."""
-        return self.ok or self.code is None or self.code // 100 != 5 or self.code in _OURS
+        return self.ok or self.told.health is not Health.CLIENT_TROUBLE or self.told.code in _UNFIT
 
     @property
     def failure(self) -> str:
         """A failed ticket's code."""
-        trouble = _trouble(self.code)
-        if trouble is None or trouble is PrintOutcome.ERROR:
-            return "printer_error" if self.code is None or self.code < 500 else f"star_{self.code}"
-        return trouble.value
+        return self.told.reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +91,15 @@ def colons(mac: str) -> str:
 
 
 def print_job(token: str, media_type: str, data: bytes) -> bytes:
-    """A job with its data in it (Full MQTT)."""
+    """A job with its data in it (Full MQTT). Text is cut behind by the printer; other media say that themselves."""
+    text = media_type.startswith("text/")
     return _payload(
         "print-job",
         jobToken=token,
         jobType="raw",
         mediaTypes=[media_type],
-        printData=data.decode("utf-8") if media_type.startswith("text/") else base64.b64encode(data).decode("ascii"),
-        printerControl={"cutter": {"type": "full", "feed": True}},
+        printData=data.decode() if text else base64.b64encode(data).decode("ascii"),
+        **({"printerControl": {"cutter": {"type": "full", "feed": True}}} if text else {}),
     )
 
 
@@ -123,30 +121,21 @@ def read(name: str, payload: bytes | bytearray | str) -> ClientStatus | PrintRes
     if not isinstance(fields, dict):
         raise BadMessage(f"{method}: not an object")
     if method == STATUS:
-        code, text = status_code(fields.get("statusCode"))
-        return ClientStatus(mac, code, text, fields.get("printingInProgress") is True)
+        text = _code(fields)
+        return ClientStatus(mac, status(text), text, fields.get("printingInProgress") is True)
     if method == RESULT:
         token, ok = fields.get("jobToken"), fields.get("printSucceeded")
         if not isinstance(token, str) or not isinstance(ok, bool):
             raise BadMessage("print-result: jobToken and printSucceeded are wanted")
-        return PrintResult(mac, token, ok, *status_code(fields.get("statusCode")))
+        return PrintResult(mac, token, ok, status(_code(fields)))
     if method == WILL:
         return ClientWill(mac)
     raise BadMessage(f"not for us: {method}")
 
 
-def status_code(said: Any) -> tuple[int | None, str]:
-    """ "200%20OK" -> (200, "200 OK"); (None, ...) where there is no number of three or four digits."""
-    text = unquote(said).strip()[:64] if isinstance(said, str) else "" if said is None else str(said)[:64]
-    match = _CODE.match(text)
-    return (int(match[1]) if match else None), text
-
-
-def _trouble(code: int | None) -> PrintOutcome | None:
-    if code is None or str(code)[0] == "2":
-        return None
-    begin = str(code)[:2]
-    return {"41": PrintOutcome.PAPER_END, "42": PrintOutcome.COVER_OPEN}.get(begin, PrintOutcome.ERROR)
+def _code(fields: dict[str, Any]) -> str:
+    said = fields.get("statusCode")
+    return "" if said is None else unquote(str(said)).strip()[:64]
 
 
 def _payload(title: str, **fields: Any) -> bytes:
