@@ -84,6 +84,10 @@ class Control:
         fault = TicketFault(kind, after_mm, repair_s)
         self._server.act(lambda printer, now: printer.order_fault(fault))
 
+    def break_now(self, kind: Kind, *, repair_s: float = 20.0) -> None:
+        """A fault at once, mended after `repair_s`. ControlError for one that only a ticket can meet."""
+        self._server.act(lambda printer, now: printer.break_now(kind, now, repair_s=repair_s))
+
     def pause(self) -> None:
         """The printer takes jobs and prints none, until `go_on`."""
         self._server.act(VirtualPrinter.pause)

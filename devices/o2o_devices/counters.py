@@ -32,9 +32,13 @@ class Counters:
         self.met[kind] = self.met.get(kind, 0) + 1
 
     def add(self, other: Counters) -> None:
-        for field in fields(self):
-            if field.name != "met":
-                setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+        for name in _NUMBERS:
+            value = getattr(other, name)
+            if value:  # most printers of a large fleet have nothing to add
+                setattr(self, name, getattr(self, name) + value)
         for kind, times in (other.met or {}).items():
             self.met = self.met or {}
             self.met[kind] = self.met.get(kind, 0) + times
+
+
+_NUMBERS = tuple(field.name for field in fields(Counters) if field.name != "met")

@@ -42,7 +42,8 @@ FleetMet = Callable[[int, Met], None]
 FleetPlan = Callable[[int, int], TicketFault | None]
 """(printer_id, n) -> the fault that the n-th ticket of that printer meets, or None."""
 
-_FILES_APART = 256
+_TELL_EVERY = 500
+FILES_APART = 256
 """Open files left to the rest of the process."""
 
 
@@ -125,13 +126,19 @@ class Fleet:
         """A time of the loop's as unix seconds."""
         return at + self._epoch
 
-    async def start(self) -> dict[int, int]:
-        """Open all ports; returns printer_id -> port. FleetError when there are not enough ports or open files."""
-        _allow_files(2 * len(self._fronts) + _FILES_APART)
+    async def start(self, progress: Callable[[float], None] = lambda share: None) -> dict[int, int]:
+        """Open all ports; returns printer_id -> port. FleetError when there are not enough ports or open files.
+
+        `progress` is told the share of the printers that are open, now and then.
+        """
+        allow_files(2 * len(self._fronts) + FILES_APART)
         self._epoch = time.time() - asyncio.get_running_loop().time()
         try:
-            for front in self._fronts.values():
+            for number, front in enumerate(self._fronts.values(), start=1):
                 await front.start()
+                if number % _TELL_EVERY == 0:
+                    progress(number / len(self._fronts))
+                    await asyncio.sleep(0)
         except BaseException:
             await self.stop()
             raise
@@ -153,6 +160,25 @@ class Fleet:
 
     def __len__(self) -> int:
         return len(self._fronts)
+
+    def __contains__(self, printer_id: object) -> bool:
+        return printer_id in self._fronts
+
+    def now(self) -> float:
+        """Seconds on the printers' clock."""
+        return asyncio.get_running_loop().time()
+
+    def where(self, printer_id: int) -> str:
+        """A printer's address as a URL."""
+        front = self.front(printer_id)
+        if isinstance(front, PrinterServer):
+            return f"tcp://{self.host}:{front.port}"
+        return str(getattr(front, "url", type(front).__name__))
+
+    def connections(self, printer_id: int | None = None) -> int:
+        """Connections open at TCP 9100 now, of one printer or of all."""
+        fronts = self._fronts.values() if printer_id is None else (self.front(printer_id),)
+        return sum(front.connections for front in fronts if isinstance(front, PrinterServer))
 
     @property
     def ports(self) -> dict[int, int]:
@@ -211,7 +237,7 @@ class _Seat:
         return self._plan(self._printer_id, ticket)
 
 
-def _allow_files(needed: int) -> None:
+def allow_files(needed: int) -> None:
     """Raise the soft limit of open files as far as the hard one allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < needed:

@@ -197,6 +197,11 @@ class PrinterServer:
             self._tick()
 
     @property
+    def connections(self) -> int:
+        """Open now: the one that is served, and those that wait."""
+        return (self._active is not None) + len(self._waiting)
+
+    @property
     def reachable(self) -> bool:
         """Connections get through."""
         return self.printer.link_up and self.printer.mechanism.powered

@@ -7,6 +7,7 @@ and paper do to what is under way, and what each planned fault breaks.
 from __future__ import annotations
 
 from o2o_devices.engine import NEVER, Engine, Mark
+from o2o_devices.errors import ControlError
 from o2o_devices.escpos import status as status_bytes
 from o2o_devices.escpos.events import AutoStatus, Cut, ProcessId, TransmitId, TransmitStatus
 from o2o_devices.faults import Kind
@@ -155,6 +156,24 @@ class Troubled(Engine):
     def trip(self, kind: Kind, after_mm: float, now: float, *, repair_s: float = NEVER) -> None:
         """Have a fault when `after_mm` more of what is to come are out (cover_open, power_off or offline)."""
         self._trip = (self.mechanism.odometer_mm(now) + after_mm, kind, repair_s)
+
+    def break_now(self, kind: Kind, now: float, *, repair_s: float = NEVER) -> None:
+        """Have a fault at once, whatever is under way, and have it mended after `repair_s`.
+
+        ControlError for one that is a ticket's (wrong_codepage, no_print, overrun, duplicate): order it for the next.
+        """
+        if kind in ("wrong_codepage", "no_print", "overrun", "duplicate"):
+            raise ControlError(f"{kind} is a ticket's: order it for the next one")
+        self._run(now)
+        self.counters.meet(kind)
+        if kind == "lost_ack":
+            self.acks_to_lose += 1
+        elif kind == "paper_end":
+            self.set_paper(now, 0.0)
+            self._repair_later(now, kind, repair_s)
+        else:
+            self._trip = (self.mechanism.odometer_mm(now), "power_off" if kind == "power_after" else kind, repair_s)
+            self._meet_trip(now)
 
     def _meet_paper_end(self, at: float) -> None:
         self._ended_met = True

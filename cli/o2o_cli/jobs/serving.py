@@ -89,7 +89,7 @@ async def serve(
     stopped = stop_event(stop_on_eof=stop_on_eof)
     async with AsyncExitStack() as stack:
         for site in sites:
-            await stack.enter_async_context(_served(site, stopped, log_level, log_config))
+            await stack.enter_async_context(served(site, stopped, log_level, log_config))
         garbage.settle()
         on_ready()
         await stopped.wait()
@@ -114,7 +114,10 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _served(site: Site, stopped: asyncio.Event, log_level: str, log_config: Any) -> AsyncIterator[None]:
+async def served(
+    site: Site, stopped: asyncio.Event, log_level: str = "warning", log_config: Any = uvicorn.config.LOGGING_CONFIG
+) -> AsyncIterator[None]:
+    """A site that answers while the body runs; `stopped` is set when it ends by itself."""
     async with site.app.router.lifespan_context(site.app):
         config = uvicorn.Config(
             site.app,
