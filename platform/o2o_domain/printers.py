@@ -45,7 +45,7 @@ KINDS: Mapping[str, Capabilities] = MappingProxyType(
         "cloudprnt-mqtt": Capabilities(push=True, acknowledges_paper=True, idempotent=True, status_push=True),
         "epson": Capabilities(push=False, acknowledges_paper=True, idempotent=False, status_push=True),
         "feie": Capabilities(push=True, acknowledges_paper=False, idempotent=False, status_push=False),
-        "yilianyun": Capabilities(push=True, acknowledges_paper=False, idempotent=True, status_push=False),
+        "yilianyun": Capabilities(push=True, acknowledges_paper=False, idempotent=True, status_push=True),
         "app": Capabilities(push=False, acknowledges_paper=True, idempotent=False, status_push=False),
     }
 )
