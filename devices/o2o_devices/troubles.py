@@ -248,5 +248,5 @@ class Troubled(Engine):
         _, _, each = kind.partition(" ")
         self.set_link(not self.link_up)
         self._flaps -= self.link_up
-        if self._flaps > 0:
+        if self._flaps > 0 or not self.link_up:  # two that overlap must not leave it down
             self._repair_later(at, kind, float(each))

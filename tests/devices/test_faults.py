@@ -200,6 +200,17 @@ def test_a_flapping_link_goes_down_three_times() -> None:
     assert ups.index(True) == pytest.approx(20, abs=1)
 
 
+@pytest.mark.parametrize("apart_s", [0.5, 1.0, 2.5, 3.0, 4.5, 6.9, 9.0])
+def test_a_link_that_flaps_twice_at_once_is_up_in_the_end(apart_s: float) -> None:
+    bench = Bench(TicketFault("flapping", 0.0, 10.0), TicketFault("flapping", 0.0, 10.0))
+    bench.send(ticket(1), 0.0)
+    bench.run(apart_s)
+    bench.send(ticket(2), apart_s)
+    bench.run(120.0)
+    assert bench.printer.link_up
+    assert bench.printer.next_at() is None
+
+
 def test_a_slow_link_recovers() -> None:
     bench = Bench(TicketFault("slow", 0.0, 10.0))
     bench.send(ticket(1), 0.0)
