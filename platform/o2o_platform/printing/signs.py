@@ -24,6 +24,8 @@ log = logging.getLogger("o2o.platform.printing")
 
 CHUNK = 500
 """Printers in one unit of work."""
+NOTHING_SAID = "{}"
+"""The detail of a printer that was asked what it is; it never stands in the way of an answer."""
 
 
 class Sign(NamedTuple):
@@ -43,12 +45,14 @@ class Signs:
         self.written = 0
         """Rows so far."""
 
-    def note(self, merchant_id: int, at: float, status: str) -> None:
-        """The merchant's printer has polled; costs a look-up."""
-        self._heard[merchant_id] = Sign(at, status)
+    def note(self, merchant_id: int, at: float, status: str, detail: str | None = None) -> None:
+        """The merchant's printer has polled; costs a look-up. `detail`: what it said of itself, if it did."""
+        if detail is None and (last := self._heard.get(merchant_id)) is not None:
+            detail = last.detail
+        self._heard[merchant_id] = Sign(at, status, detail)
 
     async def tell(self, merchant_id: int, at: float, status: str, detail: Any) -> None:
-        """Write at once what a printer has said of itself, once in its life."""
+        """Write at once what a printer has said of itself."""
         self._heard.pop(merchant_id, None)
         sign = Sign(at, status, msgspec.json.encode(detail).decode())
         await self._ctx.db.write(lambda conn: write(conn, [(merchant_id, sign)]))
@@ -89,7 +93,7 @@ def write(conn: Connection, signs: list[tuple[int, Sign]]) -> None:
         set_={
             "seen": new.seen,
             "status": new.status,
-            "detail": func.coalesce(new.detail, printer_signs.c.detail),
+            "detail": func.coalesce(func.nullif(new.detail, NOTHING_SAID), printer_signs.c.detail, new.detail),
         },
         where=new.seen >= printer_signs.c.seen,
     )

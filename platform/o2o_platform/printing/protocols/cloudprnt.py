@@ -43,7 +43,7 @@ from o2o_platform.printing import remote, repository, units
 from o2o_platform.printing.job import ticket_of
 from o2o_platform.printing.media import starprnt, text
 from o2o_platform.printing.protocols import cloudprnt_wire as wire
-from o2o_platform.printing.signs import Signs
+from o2o_platform.printing.signs import NOTHING_SAID, Signs
 from o2o_platform.printing.tables import printer_signs, tickets
 
 log = logging.getLogger("o2o.platform.printing")
@@ -55,6 +55,8 @@ MEDIA: dict[str, Callable[[TicketOrder, Literal[32, 48], str], bytes]] = {STARPR
 _TYPES = {TEXT: "text/plain; charset=utf-8"}
 _CUT = {"X-Star-Cut": "partial; feed=true"}
 """Has the printer cut after a job that cannot say so itself."""
+MAX_ASKED = 100_000
+"""Printers that one process remembers to have asked; beyond that some are asked again."""
 _WHO = {"WWW-Authenticate": 'Basic realm="o2o printers"'}
 
 
@@ -94,6 +96,7 @@ _LOOK = Prepared(
 def register(app: FastAPI, ctx: Context, signs: Signs) -> None:
     """Add the routes."""
     server = _Server(ctx, signs)
+    ctx.printer_changed.append(server.forget)
     add = ctx.hot.add
     add(app, "POST", PATH, server.poll, PUBLIC, tag="printers")
     add(app, "GET", PATH, server.job, PUBLIC, tag="printers")
@@ -104,6 +107,7 @@ class _Server:
     def __init__(self, ctx: Context, signs: Signs) -> None:
         self._ctx = ctx
         self._signs = signs
+        self._asked: set[int] = set()
 
     async def poll(self, request: Request, user: None) -> Response:
         """A printer says how it is, and asks for work."""
@@ -115,10 +119,7 @@ class _Server:
 
     async def _answer(self, told: wire.Poll, found: Record) -> bytes:
         ctx, now = self._ctx, self._ctx.clock.now()
-        if told.answers:
-            await self._signs.tell(found.id, now, told.text, wire.device(told.answers))
-        else:
-            self._signs.note(found.id, now, told.text)
+        self._signs.note(found.id, now, told.text, wire.device(told.answers) if told.answers else None)
         out = None if found.out is None else remote.token_of(found.out)
         follows = after_poll(told.told, job_out=out is not None and told.token in (None, out))
         if follows is AfterPoll.UNCONFIRM and out is not None:
@@ -127,8 +128,8 @@ class _Server:
             self._tell(found.id, out, "unconfirmed", reason)
         if follows is not AfterPoll.OFFER:
             return wire.NO_JOB
-        if found.detail is None and not told.answers:
-            await self._signs.tell(found.id, now, told.text, {})  # asked: not again
+        if found.detail is None and not told.answers and self._first_time(found.id):
+            self._signs.note(found.id, now, told.text, NOTHING_SAID)
             return wire.questions()
         if found.head is None:
             return wire.NO_JOB
@@ -139,6 +140,19 @@ class _Server:
                 return wire.NO_JOB
             token = remote.token_of(job.ticket_id)
         return wire.job_ready(token, MEDIA, ctx.settings.cloudprnt_delete_method)
+
+    def _first_time(self, merchant_id: int) -> bool:
+        """Whether this process has not asked the merchant's printer yet; soon the database knows for all of them."""
+        if merchant_id in self._asked:
+            return False
+        if len(self._asked) >= MAX_ASKED:
+            self._asked.clear()
+        self._asked.add(merchant_id)
+        return True
+
+    def forget(self, _conn: Connection, merchant_id: int, _now: float) -> None:
+        """The merchant has another printer."""
+        self._asked.discard(merchant_id)
 
     async def job(self, request: Request, user: None) -> Response:
         """The job that a printer was offered, in the medium it wants."""

@@ -108,16 +108,16 @@ def credentials(header: str | None) -> tuple[str, str] | None:
     return (user, password) if colon else None
 
 
-def device(answers: Mapping[str, str]) -> dict[str, Any]:
-    """What is kept of a printer's answers: as it said them, and its interval in seconds if that is a sensible one."""
+def device(answers: Mapping[str, str]) -> str:
+    """What is kept of a printer's answers, JSON: as it said them, and its interval in seconds if that makes sense."""
     kept: dict[str, Any] = dict(answers)
     try:
         interval_s = float(answers.get("GetPollInterval", ""))
     except ValueError:
-        return kept
+        interval_s = 0.0
     if _INTERVAL_S[0] <= interval_s <= _INTERVAL_S[1]:
         kept["interval_s"] = interval_s
-    return kept
+    return msgspec.json.encode(kept).decode()
 
 
 NO_JOB = b'{"jobReady":false}'

@@ -178,6 +178,7 @@ async def test_it_is_asked_once_what_it_is_and_its_answers_are_kept(world: Any, 
     actions: list[Any] = [{"request": name, "result": text} for name, text in answers.items()]
     actions += [{"request": "Unasked", "result": "x"}, {"request": None, "result": None}]
     assert (await star.poll(clientAction=actions))["jobReady"] is True  # the answer needs no poll of its own
+    await flushed(world)
     shown = (await star.shop.owner.get(f"/merchants/{star.shop.id}/printer")).json()
     assert shown["device"] == {**answers, "interval_s": 30.0}
     assert "clientAction" not in await star.poll()
@@ -665,7 +666,9 @@ async def test_two_workers_serve_one_printer(
     async with open_world(settings, manual_clock) as second:
         star = await star_of(first)
         other = replace(star, client=second.client)
-        await star.poll()
+        assert "clientAction" in await star.poll()
+        await flushed(first)
+        assert await other.poll() == {"jobReady": False}  # it was asked by the other one
         await star.order()
         said = await asyncio.gather(*(one.poll() for one in (star, other) * 5))
         assert {one["jobToken"] for one in said} == {f"o2o-{(await star.tickets())[0]['ticket_id']}"}
