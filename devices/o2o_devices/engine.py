@@ -261,10 +261,10 @@ class Engine:
         """The next ticket that is not in print yet meets this fault, whatever the plan says."""
         self._next_faults = [*(self._next_faults or ()), fault]
 
-    def _confess(self, kind: Kind, at: float, ticket: int, receipt: Receipt | None) -> None:
+    def _confess(self, kind: Kind, at: float, ticket: int, receipt: Receipt | None, repair_s: float = 0.0) -> None:
         """Say what happened to a ticket."""
         if self.on_met is not None:
-            met = Met(kind, at, receipt, ticket)
+            met = Met(kind, at, receipt, ticket, self._job, at + repair_s)
             if ticket >= 0:
                 self._unanswered = [*(self._unanswered or ()), met]
             self.on_met(met)
@@ -273,7 +273,7 @@ class Engine:
         """The ticket that came out last was answered for; those before it will not be."""
         ticket = self._last[0]
         for met in self._unanswered or ():
-            if met.ticket == ticket:
+            if met.ticket == ticket and met.job == self._job:
                 met.answered_at = at
         self._unanswered = [met for met in self._unanswered or () if met.ticket > ticket] or None
 

@@ -76,6 +76,9 @@ class Met:
     receipt: Receipt | None
     ticket: int = -1
     """Which of the printer's tickets, from 0; -1: none."""
+    job: int = -1
+    """Which of its connections asked for it."""
+    until: float = 0.0
     answered_at: float | None = None
 
 

@@ -60,8 +60,9 @@ class Troubled(Engine):
                 self._confess("duplicate", at, mark.ticket, event.receipt)
                 self._print_again(at, event, mark.ticket)
             elif mark.effect == "power_after":
+                repair_s = NEVER if self._repair_s is None else self._repair_s
                 self.power_off(at)
-                self._confess("power_after", at, mark.ticket, event.receipt)  # its answer went with the power
+                self._confess("power_after", at, mark.ticket, event.receipt, repair_s)  # its answer went with the power
                 self._repair_later(at, "power_off")
         elif isinstance(event, ProcessId):
             if self.acks_to_lose > 0:
@@ -178,7 +179,7 @@ class Troubled(Engine):
     def _meet_paper_end(self, at: float) -> None:
         self._ended_met = True
         self.counters.faults += 1
-        self._confess("paper_end", at, *self._under_way())
+        self._confess("paper_end", at, *self._under_way(), NEVER if self._repair_s is None else self._repair_s)
         self._repair_later(at, "paper_end")
         if self.profile.on_paper_end != "resume":
             # The rest of the ticket is read and forgotten, and its answer is never given: half a ticket on the next
@@ -204,7 +205,7 @@ class Troubled(Engine):
         assert self._trip is not None
         _, kind, repair_s = self._trip
         self._trip = None
-        self._confess(kind, at, *self._under_way())
+        self._confess(kind, at, *self._under_way(), repair_s)
         if kind in ("power_off", "power_before"):
             self.power_off(at)
         elif kind == "cover_open":

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import Any
 
 from o2o_devices.faults import Met, TicketFault
@@ -61,7 +62,7 @@ class Confessions:
     def __init__(self, lied: Callable[[int, str, int], None]) -> None:
         self._lied = lied
         self._mets: list[tuple[int, Met]] = []
-        self._acts: list[tuple[int, float, str]] = []
+        self._acts: list[tuple[int, float, str, float]] = []
 
     def met(self, printer_id: int, met: Met) -> None:
         """A printer's own word, at a time of the fleet's loop (as a fleet's `on_met`)."""
@@ -71,15 +72,21 @@ class Confessions:
             if ticket.order_no:
                 self._lied(printer_id, ticket.order_no, ticket.copy_no or 1)
 
-    def act(self, printer_id: int, kind: str) -> None:
+    def act(self, printer_id: int, kind: str, repair_s: float) -> None:
         """Something was done to a printer now, whether it was printing or not."""
-        self._acts.append((printer_id, asyncio.get_running_loop().time(), kind))
+        self._acts.append((printer_id, asyncio.get_running_loop().time(), kind, repair_s))
 
     def rows(self, run_s: Callable[[float], float]) -> list[dict[str, Any]]:
         """Rows of the run table `printer_faults`; `run_s` turns the loop's time into run seconds."""
         rows = [
-            {"printer_id": number, "at": run_s(at), "kind": kind, "order_no": None, "copy_no": None, "answered": None}
-            for number, at, kind in self._acts
+            {
+                **dict.fromkeys(("order_no", "copy_no", "answered")),
+                "printer_id": number,
+                "at": run_s(at),
+                "kind": kind,
+                "until": run_s(at + repair_s),
+            }
+            for number, at, kind, repair_s in self._acts
         ]
         rows += [confession(number, met, run_s) for number, met in self._mets]
         return sorted(rows, key=lambda row: row["at"])
@@ -94,6 +101,7 @@ def confession(printer_id: int, met: Met, time_of: Callable[[float], float]) -> 
         "kind": met.kind,
         "order_no": ticket.order_no,
         "copy_no": ticket.copy_no,
+        "until": time_of(met.until) if isfinite(met.until) else None,
         "answered": None if met.answered_at is None else time_of(met.answered_at),
     }
 
@@ -132,10 +140,10 @@ class FaultPlayer:
         control, loop = self._fleet.control(merchant_id), asyncio.get_running_loop()
         repair_s = self._faults.repair_s(order_id)
         if draws.fault(order_id) is PrinterFault.PAPER_END:
-            self._confessions.act(merchant_id, "paper_end")
+            self._confessions.act(merchant_id, "paper_end", repair_s)
             control.paper_end()
             loop.call_later(repair_s, control.refill)
         else:
-            self._confessions.act(merchant_id, "offline")
+            self._confessions.act(merchant_id, "offline", repair_s)
             control.offline()
             loop.call_later(repair_s, control.online)

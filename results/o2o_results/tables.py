@@ -150,6 +150,7 @@ TABLES: dict[str, pa.Schema] = {
             _f("kind", s),  # o2o_devices.faults.Kind
             _f("order_no", s, null=True),  # of the ticket in print, as its paper says or would have said; null: none
             _f("copy_no", i32, null=True),
+            _f("until", f64, null=True),  # when it is repaired; null: nobody knows when
             _f("answered", f64, null=True),  # when the printer, after it, said that the ticket is out; null: never
         ]
     ),

@@ -50,6 +50,8 @@ def test_what_a_ticket_met_is_told_with_what_it_said(kind: Kind) -> None:
     assert 300.0 <= met.at < 302.0
     assert (met.answered_at is not None) == ANSWERED[kind]
     assert (b"1201" in said) == ANSWERED[kind]
+    repaired = kind not in ("lost_ack", "wrong_codepage", "no_print", "overrun", "duplicate")
+    assert met.until - met.at == pytest.approx(30.0 if repaired else 0.0)
     assert b"1200" in said
     assert b"1202" in said
     if met.answered_at is not None and kind in ("cover_open", "backlog"):
@@ -75,6 +77,26 @@ def test_a_fault_without_a_ticket_names_none() -> None:
     printer.receive(TICKET + ASK % 1, 61.0)
     printer.advance(90.0)
     assert [(met.kind, met.ticket, met.answered_at) for met in mets] == [("paper_end", 1, None)]
+
+
+def test_a_ticket_is_not_answered_for_by_the_next_connections_ticket() -> None:
+    """Half a ticket that a mute printer has read stays in it; the next one comes out on the same paper."""
+    mets: list[Met] = []
+    fault = TicketFault("half_open", 5.0, 10.0)
+    papers: list[Receipt] = []
+    printer = VirtualPrinter(
+        on_paper=lambda receipt, at: papers.append(receipt), plan=lambda number: None if number else fault
+    )
+    printer.on_met = mets.append
+    printer.receive(TICKET[:60], 0.0)
+    printer.advance(1.0)
+    printer.receive(TICKET[60:] + ASK % 0, 1.0)
+    printer.end_job(5.0)  # the sender hangs up while the printer is mute
+    printer.advance(11.0)
+    said = printer.receive(TICKET + ASK % 1, 12.0) + printer.advance(20.0)
+    assert b"1201" in said
+    assert len(papers) == 1
+    assert [(met.kind, met.answered_at) for met in mets] == [("half_open", None)]
 
 
 @pytest.mark.parametrize("kind", ["offline", "flapping"])

@@ -20,7 +20,8 @@ FAULTS = {"no_print": 0.1, "duplicate": 0.1, "lost_ack": 0.1, "at_least": 1}
 def fault(kind: str, receipt: Row, **changes: Any) -> Row:
     """What the printer of a receipt confesses about it."""
     told = {name: receipt[name] for name in ("printer_id", "order_no", "copy_no")}
-    return {**told, "at": receipt["printed"], "kind": kind, "answered": None, **changes}
+    at = receipt["printed"]
+    return {**told, "at": at, "kind": kind, "until": at, "answered": None, **changes}
 
 
 class Broken:
@@ -125,6 +126,14 @@ def answered_and_forgotten(broken: Broken) -> None:
     broken.faults[2]["answered"] = broken.lost["printed"] + 90.0
 
 
+def answered_after_another_printers_trouble(broken: Broken) -> None:
+    answered_and_forgotten(broken)
+    at = broken.lost["printed"]
+    broken.faults.append(fault("slow", broken.lost, at=at - 50.0, until=at - 40.0))  # over before it was sent
+    other = {"printer_id": broken.lost["printer_id"] + 1, "order_no": None, "copy_no": None}
+    broken.faults.append(fault("slow", broken.lost, **other, until=at + 100.0))
+
+
 def rarely(broken: Broken) -> None:
     broken.faults[2]["kind"] = "backlog"
 
@@ -141,6 +150,7 @@ PLANTED: list[tuple[str, Callable[[Broken], None]]] = [
     ("printers.told_the_truth", of_no_ticket),
     ("printers.told_the_truth", a_false_confession),
     ("printers.late_answers", answered_and_forgotten),
+    ("printers.late_answers", answered_after_another_printers_trouble),
     ("printers.faults_met", rarely),
 ]
 
@@ -161,6 +171,14 @@ def test_every_promise_about_printers_is_planted() -> None:
 
 def test_an_answer_on_its_way_at_the_end_is_none_forgotten(broken: Broken, fake: Any) -> None:
     broken.faults[2]["answered"] = HORIZON_S - 1.0
+    assert broken.verdicts(fake)["printers.late_answers"].ok
+
+
+@pytest.mark.parametrize("until", [1.0, None])
+def test_an_answer_on_a_link_in_trouble_may_be_lost(broken: Broken, fake: Any, until: float | None) -> None:
+    answered_and_forgotten(broken)
+    ended = None if until is None else broken.lost["printed"] + until
+    broken.faults.append(fault("half_open", broken.lost, order_no=None, copy_no=None, until=ended))
     assert broken.verdicts(fake)["printers.late_answers"].ok
 
 

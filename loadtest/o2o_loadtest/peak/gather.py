@@ -91,7 +91,7 @@ def tables(sides: Sides) -> dict[str, pa.Table]:
         "tickets": _tickets(sides),
         "receipts": ({**row, "receipt_id": n, "printed": row["printed"] - sides.epoch}
                      for n, row in enumerate(sides.papers)),
-        "printer_faults": (_timed(sides, row, "at", "answered") for row in sides.faults),
+        "printer_faults": (_timed(sides, row, "at", "until", "answered") for row in sides.faults),
         "payments": _payments(sides),
         "ledger": (_timed(sides, row, "at") for row in _of_orders(sides, "ledger")),
         "refunds": (_timed(sides, row, "wanted", "done") for row in _of_orders(sides, "refunds")),
