@@ -250,10 +250,13 @@ async def test_a_lost_callback_is_repaired_by_asking(
     """A14: unconfirmed takes the late result."""
     await one_order(ADDRESS[vendor])
     await taken(world, eventually)
-    for _ in range(9):  # nothing is told, and the cloud knows of nothing yet
-        world.clock.advance(15.0)
-        await asyncio.sleep(0.02)
-    (row,) = await state_is("unconfirmed")
+
+    async def unconfirmed() -> Any:  # nothing is told, and the cloud knows of nothing yet
+        world.clock.advance(5.0)
+        (row,) = await world.export("tickets")
+        return row["state"] == "unconfirmed" and row
+
+    row = await eventually(unconfirmed)
     assert (row["code"], row["escalation"]) == ("no_result", "app")
     cloud.say["Open_queryOrderState"] = lambda form: {"ret": 0, "msg": "ok", "data": True}
     cloud.say["/printer/getorderstatus"] = lambda form: {"error": 0, "body": {"status": "1"}}
