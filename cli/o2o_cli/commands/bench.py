@@ -1,4 +1,4 @@
-"""`o2o bench`: the hot paths as ratios to a calibration loop; the order path as ratios to pgbench.
+"""`o2o bench`: the hot paths as ratios to a calibration loop; the order path as ratios to pgbench; the printers.
 
 Decides that `o2o bench` with names, options or nothing at all means the suite of hot paths (`hot-paths`), and that the
 benchmarks which need servers and minutes are asked for by name.
@@ -125,6 +125,39 @@ def end_to_end(
     _exit(
         run_end_to_end(
             seconds=seconds, database=database, redis=redis, smoke=smoke, gate=gate, json_path=json, quiet=quiet
+        )
+    )
+
+
+@app.command("printers")
+def printers(
+    count: Annotated[int, typer.Option("--count", min=1, max=20_000, help="Printers, each connected.")] = 10_000,
+    rate: Annotated[float, typer.Option("--rate", min=0.1, max=5_000, help="Tickets a second.")] = 200.0,
+    seconds: Annotated[float, typer.Option("--seconds", min=1, max=3_600, help="Seconds of tickets.")] = 120.0,
+    processes: Annotated[int | None, typer.Option("--processes", min=1, max=256, help="Default: one a core.")] = None,
+    smoke: SmokeOption = False,
+    gate: AllGateOption = False,
+    json: JsonOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """A fleet of printers with a connection to each: memory, CPU, and every ticket read back to its order.
+
+    Exit 1 when a ticket is missing, doubled or wrong.
+
+    Example: o2o bench printers --count 10000 --rate 200 --seconds 120
+    """
+    from o2o_cli.bench.printers import run_printers
+
+    _exit(
+        run_printers(
+            count=count,
+            rate=rate,
+            seconds=seconds,
+            processes=processes,
+            smoke=smoke,
+            gate=gate,
+            json_path=json,
+            quiet=quiet,
         )
     )
 

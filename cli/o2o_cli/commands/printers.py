@@ -79,6 +79,10 @@ def printers(
         str | None,
         typer.Option("--control", metavar="HOST:PORT", help="A control room over HTTP, on loopback; port 0: any free."),
     ] = None,
+    keep: Annotated[
+        int | None,
+        typer.Option("--keep", min=0, max=100, help=f"Last receipts of each to look at there (default {KEEP})."),
+    ] = None,
     figures: Annotated[
         float | None,
         typer.Option("--figures", min=0.5, metavar="S", help="Tell memory, CPU and tickets so often (also: SIGUSR1)."),
@@ -118,7 +122,7 @@ def printers(
         seed=seed,
         repair_s=repair,
         journal=str(journal.absolute()),
-        keep=KEEP if room else 0,
+        keep=(KEEP if keep is None else keep) if room else 0,
         transport=transport,
     )
     fleet = Whole(spec, ports_file, whole, room, figures)

@@ -61,6 +61,8 @@ class Whole:
         stopped = stop_event(stop_on_eof=stop_on_eof)
         spec = msgspec.structs.replace(self.spec, ports=self._ports())
         failed: list[str] = []
+        if self.control is not None:
+            from o2o_cli.fleet.api import control_app  # a web server: only who asks for it waits for it
         async with AsyncExitStack() as stack:
             running = (
                 self._here(spec, progress) if self.processes == 1 else self._apart(spec, stopped, failed, progress)
@@ -68,8 +70,6 @@ class Whole:
             parts = await stack.enter_async_context(running)
             await self._write_addresses(spec, parts)
             if self.control is not None:
-                from o2o_cli.fleet.api import control_app  # a web server: only who asks for it waits for it
-
                 await stack.enter_async_context(served(Site(control_app(parts), self.control), stopped))
             teller = _Teller(parts)
             asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, teller.tell_soon)
