@@ -73,7 +73,11 @@ class Signs:
                 await self._ctx.db.write(lambda conn, some=some: write(conn, some))  # type: ignore[misc]
             except Unavailable as error:
                 log.warning("printing: signs of %d printers cannot be written yet: %s", len(waiting), error)
-                self._heard = dict(waiting) | self._heard
+                for merchant_id, sign in waiting:
+                    newer = self._heard.get(merchant_id)
+                    self._heard[merchant_id] = (
+                        sign if newer is None else newer._replace(detail=newer.detail or sign.detail)
+                    )
                 return
             self.written += len(some)
             del waiting[:CHUNK]

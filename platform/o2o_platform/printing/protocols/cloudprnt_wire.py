@@ -11,7 +11,6 @@ names it nowhere else is known by the user of its Basic authentication.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -103,7 +102,7 @@ def credentials(header: str | None) -> tuple[str, str] | None:
         return None
     try:
         user, colon, password = base64.b64decode(coded.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no base64, no UTF-8, no ASCII
         return None
     return (user, password) if colon else None
 
