@@ -6,8 +6,7 @@ when it is back, unless they have expired or were withdrawn: a backlog comes out
 job that stopped in the middle is tried again by itself; one whose printer lost power, or its answer, is `unknown` and
 stays so. What was printed is told: at most three pushes, none is taken for heard but on a good answer.
 
-What the cloud believes of a printer lags: it is known to be off the line only a while after it is. The way between
-cloud and printer is the vendor's own and not public; here it is a function call on a `Machine`.
+What a printer does with its jobs, and what the cloud believes of it, is `vendor_printer`.
 """
 
 from __future__ import annotations
@@ -22,11 +21,9 @@ from typing import Any
 
 import httpx
 
-from o2o_devices.cloud.machine import Machine
 from o2o_devices.cloud.vendor_book import OPEN, PUSHES, Book, Brand, Job, State
 from o2o_devices.cloud.vendor_plan import Plan
-from o2o_devices.errors import NoAnswer, PowerLost
-from o2o_devices.media.markup import to_escpos
+from o2o_devices.cloud.vendor_printer import VendorPrinter
 from o2o_devices.printer import VirtualPrinter
 
 log = logging.getLogger("o2o.devices.vendor")
@@ -35,8 +32,6 @@ PUSH_TIMEOUT_S = 3.0
 """A push must be answered within it (Yilianyun; taken over for Feie)."""
 AT_ONCE = 64
 """Pushes under way at once."""
-
-OFFLINE, ONLINE, NO_PAPER = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -49,99 +44,6 @@ class Account:
     client_secret: str = ""
     access_token: str = ""
     push_url: str = ""
-
-
-class VendorPrinter:
-    """One printer behind the cloud (a fleet's front end)."""
-
-    __slots__ = ("_busy", "_cloud", "_queue", "brand", "down_at", "machine", "outages", "serial")
-
-    def __init__(self, cloud: VendorCloud, brand: Brand, serial: str, printer: VirtualPrinter) -> None:
-        self._cloud = cloud
-        self.brand: Brand = brand
-        self.serial = serial
-        self.machine = Machine(printer, on_change=self._changed)
-        self._queue: list[Job] = []  # a deque would be ten times as large, and nearly all are empty
-        self._busy = False
-        self.down_at: float | None = None
-        """Unix seconds at which power or link went; None: it can be reached."""
-        self.outages = 0
-
-    @property
-    def printer(self) -> VirtualPrinter:
-        return self.machine.printer
-
-    async def start(self) -> None:
-        """From now on the cloud reaches it; jobs that the cloud had taken before go on."""
-        self.machine.start()
-        self._queue.extend(self._cloud.waiting(self))
-        self._go()
-
-    async def stop(self) -> None:
-        self.machine.stop()
-
-    def act(self, change: Callable[[VirtualPrinter, float], object]) -> None:
-        self.machine.act(change)
-
-    def put(self, job: Job) -> None:
-        """A job for it."""
-        self._queue.append(job)
-        self._go()
-
-    def believed(self) -> int:
-        """OFFLINE, ONLINE or NO_PAPER, as far as the cloud knows."""
-        if self.down_at is not None:
-            lag_s = self._cloud.plan.lag_of(self.serial, self.outages)
-            return OFFLINE if self._cloud.now() - self.down_at >= lag_s else ONLINE
-        return NO_PAPER if self.machine.stopped_by() == "paper_end" else ONLINE
-
-    def _changed(self) -> None:
-        if self.machine.reachable:
-            self.down_at = None
-        elif self.down_at is None:
-            self.outages += 1
-            self.down_at = self._cloud.now()
-        self._cloud.changed(self)
-        self._go()
-
-    def _go(self) -> None:
-        if self._queue and not self._busy and self._able():
-            self._busy = True
-            self._cloud.spawn(self._work())
-
-    def _able(self) -> bool:
-        machine = self.machine
-        return machine.reachable and not machine.silent and machine.stopped_by() is None
-
-    async def _work(self) -> None:
-        try:
-            while self._queue and self._able():
-                job = self._queue[0]
-                if job.state == "waiting" and not self._cloud.expire(job):
-                    await self._print(job)
-                if job.state != "waiting":
-                    self._queue.pop(0)
-        finally:
-            self._busy = False
-
-    async def _print(self, job: Job) -> None:
-        cloud = self._cloud
-        data = to_escpos(job.content.encode(), self.brand)
-        job.state = "printing"
-        job.starts += 1
-        cloud.book.note(job)
-        state: State = "unknown"
-        try:
-            outcome = await self.machine.print(data)
-        except (PowerLost, NoAnswer) as error:
-            log.info("job %s: %s", job.id, error)
-        else:
-            state = "printed" if outcome.ok else "waiting"
-        if state == "waiting":  # the paper ended or the cover was opened; it is tried again when that is mended
-            job.state = state
-            cloud.book.note(job)
-        else:
-            cloud.over(job, state)
 
 
 class VendorCloud:

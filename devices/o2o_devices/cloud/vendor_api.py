@@ -25,9 +25,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from o2o_devices.cloud.vendor import OFFLINE, ONLINE, VendorCloud, VendorPrinter, feie_sign, yilianyun_sign
+from o2o_devices.cloud.vendor import VendorCloud, feie_sign, yilianyun_sign
 from o2o_devices.cloud.vendor_book import Brand, Job
 from o2o_devices.cloud.vendor_plan import Plan
+from o2o_devices.cloud.vendor_printer import OFFLINE, ONLINE, VendorPrinter
 from o2o_devices.control import Control
 from o2o_devices.fleet import Fleet
 
@@ -49,18 +50,23 @@ ACTIONS: Mapping[str, Callable[[Control], None]] = {
 _STATES = {"printed": 1, "cancelled": 2}
 
 
-def create_vendor_cloud(cloud: VendorCloud, fleet: Fleet) -> Starlette:
-    """The cloud as an ASGI app; its life is that of `fleet` (the printers behind it) and of `cloud`."""
+def create_vendor_cloud(cloud: VendorCloud, fleet: Fleet | None = None) -> Starlette:
+    """The cloud as an ASGI app, whose life is the cloud's and that of `fleet`, the printers behind it.
+
+    None: they come and go by themselves.
+    """
     api = _Api(cloud)
 
     @asynccontextmanager
     async def life(_: Starlette) -> AsyncIterator[None]:
         await cloud.start()
-        await fleet.start()
+        if fleet is not None:
+            await fleet.start()
         try:
             yield
         finally:
-            await fleet.stop()
+            if fleet is not None:
+                await fleet.stop()
             await cloud.stop()
 
     app = Starlette(

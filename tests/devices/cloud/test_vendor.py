@@ -14,11 +14,12 @@ from urllib.parse import parse_qsl
 import httpx
 import pytest
 
-from o2o_devices.cloud.vendor import NO_PAPER, OFFLINE, ONLINE, Account, VendorCloud, VendorPrinter
+from o2o_devices.cloud.vendor import Account, VendorCloud
 from o2o_devices.cloud.vendor_api import create_vendor_cloud
 from o2o_devices.cloud.vendor_book import Book, Job, read_jobs
 from o2o_devices.cloud.vendor_fleet import address_of, vendor_fleet
 from o2o_devices.cloud.vendor_plan import AS_ASKED, Plan, parse_plan
+from o2o_devices.cloud.vendor_printer import NO_PAPER, OFFLINE, ONLINE, VendorPrinter
 from o2o_devices.control import Control
 from o2o_devices.errors import ControlError
 from o2o_devices.faults import TicketFault
@@ -273,6 +274,33 @@ async def test_a_lost_answer_of_the_printer_is_never_printed_again(anyio_backend
         assert sorted(town.texts()) == ["乙", "后", "甲"]
         assert (await town.feie("Open_queryOrderState", orderid=lost["data"]))["data"] is False
         assert (await town.yilianyun("/printer/cancelone", order_id=cut))["body"]["status"] == 0
+
+
+async def test_the_word_of_a_printer_whose_link_is_down_comes_when_it_is_up(anyio_backend: str) -> None:
+    """Paper is out and nobody knows yet; a power cut meanwhile makes it forget."""
+    faults = {(0, 0): TicketFault("offline", repair_s=60.0), (1, 0): TicketFault("offline", repair_s=60.0)}
+    async with town_with(faults=faults) as town:
+        kept = (await town.feie_print())["data"]
+        forgotten = (await town.yilianyun_print("a"))["body"]["id"]
+        await eventually(lambda: len(town.paper) == 2)
+        await asyncio.sleep(0.02)
+        assert {town.job(kept).state, town.job(forgotten).state} == {"printing"}
+        town.control(1).power_cut()
+        town.control(1).power_on()
+        for number in (0, 1):
+            town.control(number).online()
+        await eventually(lambda: town.job(kept).told)
+        await eventually(lambda: town.job(forgotten).state == "unknown")
+        assert len(town.paper) == 2
+
+
+async def test_a_slow_link_takes_its_time(town: Town) -> None:
+    town.control(0).slow_link(1000.0)
+    job = (await town.feie_print("甲" * 200 + "<BR><CUT>"))["data"]
+    await asyncio.sleep(0.1)
+    assert town.job(job).state == "waiting"
+    town.control(0).slow_link(None)
+    await eventually(lambda: town.job(job).told)
 
 
 @pytest.mark.parametrize(("fate", "pushes"), [("lost", 0), ("doubled", 2), ("late", 1), ("unanswered", 1)])
