@@ -1,8 +1,8 @@
 """One printer behind a vendor's cloud: its queue of jobs, and what the cloud makes of its word (A14).
 
-Decides when the printer is given a job (one at a time, while it can be reached and nothing keeps it from printing), what
-an outcome means for the job, and when the cloud knows that the printer is away. The way between cloud and printer is the
-vendor's own and not public; here it is a function call on a `Machine`, as slow as the link is said to be.
+Decides when the printer is given a job (one at a time, while it can be reached and nothing keeps it from printing),
+what an outcome means for the job, and when the cloud knows that the printer is away. The way between cloud and printer
+is the vendor's own and not public; here it is a function call on a `Machine`, as slow as the link is said to be.
 """
 
 from __future__ import annotations
