@@ -208,6 +208,7 @@ class Machine:
             return
         if isinstance(result, Exception):
             job.done.set_exception(result)
+            job.done.exception()  # seen: whoever waited may be cancelled by the same fault
         else:
             job.done.set_result(result)
 
