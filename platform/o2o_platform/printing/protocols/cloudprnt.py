@@ -11,8 +11,9 @@ Decides what each writes. Codes and what follows from them are `o2o_domain.cloud
   taken. Nothing is offered while a job is out, or to a printer that says it cannot print;
 - GET takes the offered job (offered ► claimed), and is otherwise without effect: again and again it is the same job,
   until the printer or the clock ends it. A ticket that is unconfirmed is not given out any more (404);
-- DELETE may come late, repeated, or about a ticket that is not this printer's: then nothing happens, and the answer is
-  200 all the same, or it would only be said again. Client firmware without tokens means the job that is out;
+- DELETE may come late, repeated, about an earlier attempt, or about a ticket that is not this printer's: then nothing
+  happens, and the answer is 200 all the same, or it would only be said again. Firmware without tokens means the job
+  that is out;
 - once in its life a printer is asked what it is (`clientAction`), in an answer without a job, as Star's sample does.
 
 Who has set a secret for a printer has it shown here: Basic authentication, the user being the MAC.
@@ -26,13 +27,13 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from fastapi import FastAPI
-from sqlalchemy import Connection, Select, bindparam, func, literal_column, select
+from sqlalchemy import Connection, bindparam, literal_column, select
 from starlette.requests import Request
 from starlette.responses import Response
 
 from o2o_domain.cloudprnt import AfterConfirmation, AfterPoll, Health, Status, after_confirmation, after_poll, status
 from o2o_domain.ticket_layout import TicketOrder
-from o2o_domain.tickets import TicketState
+from o2o_domain.tickets import UNSENT, TicketState
 from o2o_platform.errors import Conflict, NotFound, Unauthenticated
 from o2o_platform.hot_lane import PUBLIC
 from o2o_platform.kit import logs
@@ -40,9 +41,10 @@ from o2o_platform.kit.context import Context
 from o2o_platform.kit.prepared import Prepared, Record
 from o2o_platform.merchants.tables import merchants
 from o2o_platform.printing import remote, repository, units
-from o2o_platform.printing.job import ticket_of
+from o2o_platform.printing.job import Job, ticket_of
 from o2o_platform.printing.media import starprnt, text
 from o2o_platform.printing.protocols import cloudprnt_wire as wire
+from o2o_platform.printing.repository import REMOTE
 from o2o_platform.printing.signs import NOTHING_SAID, Signs
 from o2o_platform.printing.tables import printer_signs, tickets
 
@@ -66,28 +68,29 @@ class UnsupportedMedia(Conflict):
     status = 415
 
 
-def _of_its_tickets(*columns: Any) -> Select[Any]:
-    """On the index of what is under way."""
+def _first_of_its(ticket: Any, *conditions: Any) -> Any:
+    """`ticket` is the merchant's first under way that is so; on the index of what is."""
     states: list[Any] = [literal_column(f"'{state}'") for state in repository.OPEN]
-    return select(*columns).where(tickets.c.merchant_id == merchants.c.id, tickets.c.state.in_(states))
+    mine = (tickets.c.merchant_id == merchants.c.id, tickets.c.state.in_(states), *conditions)
+    first = select(tickets.c.id).where(*mine).order_by(tickets.c.id).limit(1).correlate(merchants).scalar_subquery()
+    return ticket.c.id == first
 
 
+_head, _out = tickets.alias("head"), tickets.alias("out")
+_REMOTELY = (tickets.c.state == literal_column("'claimed'"), tickets.c.claimed_by == literal_column(str(REMOTE)))
 _LOOK = Prepared(
     select(
         merchants.c.id,
         merchants.c.printer_secret,
         printer_signs.c.detail,
-        _of_its_tickets(tickets.c.id).order_by(tickets.c.id).limit(1).scalar_subquery().label("head"),
-        _of_its_tickets(tickets.c.state).order_by(tickets.c.id).limit(1).scalar_subquery().label("head_state"),
-        _of_its_tickets(func.min(tickets.c.id))
-        .where(
-            tickets.c.state == literal_column("'claimed'"),
-            tickets.c.claimed_by == literal_column(str(repository.REMOTE)),
-        )
-        .scalar_subquery()
-        .label("out"),
+        *(_head.c[name].label(f"head_{name}") for name in ("id", "state", "attempts")),
+        *(_out.c[name].label(f"out_{name}") for name in ("id", "attempts")),
     )
-    .select_from(merchants.outerjoin(printer_signs, printer_signs.c.merchant_id == merchants.c.id))
+    .select_from(
+        merchants.outerjoin(printer_signs, printer_signs.c.merchant_id == merchants.c.id)
+        .outerjoin(_head, _first_of_its(_head))
+        .outerjoin(_out, _first_of_its(_out, *_REMOTELY))
+    )
     .where(merchants.c.printer_url == bindparam("url"))
 )
 """The merchant behind a MAC, what is known of the printer, the first ticket that waits, and the one that is out."""
@@ -120,26 +123,25 @@ class _Server:
     async def _answer(self, told: wire.Poll, found: Record) -> bytes:
         ctx, now = self._ctx, self._ctx.clock.now()
         self._signs.note(found.id, now, told.text, wire.device(told.answers) if told.answers else None)
-        out = None if found.out is None else remote.token_of(found.out)
+        out = None if found.out_id is None else token_of(found.out_id, found.out_attempts)
         follows = after_poll(told.told, job_out=out is not None and told.token in (None, out))
         if follows is AfterPoll.UNCONFIRM and out is not None:
-            policy, reason = ctx.settings.print_policy, told.told.reason
-            await ctx.db.write(lambda conn: remote.uncertain(conn, policy, found.id, out, reason, now))
-            self._tell(found.id, out, "unconfirmed", reason)
+            policy, reason, token = ctx.settings.print_policy, told.told.reason, remote.token_of(found.out_id)
+            await ctx.db.write(lambda conn: remote.uncertain(conn, policy, found.id, token, reason, now))
+            self._tell(found.id, found.out_id, "unconfirmed", reason)
         if follows is not AfterPoll.OFFER:
             return wire.NO_JOB
         if found.detail is None and not told.answers and self._first_time(found.id):
             self._signs.note(found.id, now, told.text, NOTHING_SAID)
             return wire.questions()
-        if found.head is None:
+        if found.head_id is None:
             return wire.NO_JOB
-        token = remote.token_of(found.head)
+        ready = token_of(found.head_id, found.head_attempts + 1)
         if found.head_state != TicketState.OFFERED:
             job = await ctx.db.write(lambda conn: remote.offer(conn, found.id, now))
-            if job is None:  # somebody else has it
+            if job is None or job.ticket_id != found.head_id:  # something has happened meanwhile: at the next poll
                 return wire.NO_JOB
-            token = remote.token_of(job.ticket_id)
-        return wire.job_ready(token, MEDIA, ctx.settings.cloudprnt_delete_method)
+        return wire.job_ready(ready, MEDIA, ctx.settings.cloudprnt_delete_method)
 
     def _first_time(self, merchant_id: int) -> bool:
         """Whether this process has not asked the merchant's printer yet; soon the database knows for all of them."""
@@ -161,13 +163,13 @@ class _Server:
             return await self.confirm(request, user)
         found = await self._who(request, None)
         medium = query.get("type", STARPRNT).partition(";")[0].strip().lower()
-        token = query.get("token") or (None if found is None else _current(found))
+        token = query.get("token") or _current(found)
         if found is None or token is None:
             raise NotFound("no_job", "there is nothing for this printer")
         if medium not in MEDIA:
             raise UnsupportedMedia("media_type", f"a job can be had as {', '.join(MEDIA)}")
         ctx, now = self._ctx, self._ctx.clock.now()
-        job = await ctx.db.write(lambda conn: remote.fetch(conn, found.id, token, now))
+        job = await ctx.db.write(lambda conn: fetched(conn, found.id, token, now))
         if job is None:
             raise NotFound("no_job", f"{token[:40]!r} is not to be printed (any more)")
         try:
@@ -175,7 +177,8 @@ class _Server:
             data = MEDIA[medium](ticket_of(job, ctx.settings.timezone_offset_s), job.width, link)
         except Exception:  # a ticket that cannot be drawn today cannot be drawn tomorrow
             log.exception("ticket %s cannot be rendered", job.ticket_id)
-            await ctx.db.write(lambda conn: remote.result(conn, found.id, token, False, "not_printable", now))
+            its = remote.token_of(job.ticket_id)
+            await ctx.db.write(lambda conn: remote.result(conn, found.id, its, False, "not_printable", now))
             raise NotFound("no_job", f"{token!r} cannot be printed") from None
         headers = {"Cache-Control": "no-store", **(_CUT if medium == TEXT else {})}
         return Response(data, media_type=_TYPES.get(medium, medium), headers=headers)
@@ -198,7 +201,8 @@ class _Server:
 
             follows, named = await ctx.db.write(unit)
             if follows is not AfterConfirmation.NOTHING:
-                self._tell(found.id, named, follows.value, told.reason if told.health is not Health.ONLINE else None)
+                reason = told.reason if told.health is not Health.ONLINE else None
+                self._tell(found.id, read_token(named)[0], follows.value, reason)
         return Response(status_code=200)
 
     async def _who(self, request: Request, mac: str | None) -> Record | None:
@@ -213,8 +217,8 @@ class _Server:
         return found
 
     @staticmethod
-    def _tell(merchant_id: int, token: str, outcome: str, code: str | None) -> None:
-        logs.line("print", merchant_id=merchant_id, ticket_id=remote.ticket_of_token(token), outcome=outcome, code=code)
+    def _tell(merchant_id: int, ticket_id: int | None, outcome: str, code: str | None) -> None:
+        logs.line("print", merchant_id=merchant_id, ticket_id=ticket_id, outcome=outcome, code=code)
 
 
 def _url(request: Request, mac: str | None) -> str:
@@ -229,29 +233,59 @@ def _url(request: Request, mac: str | None) -> str:
     return f"cloudprnt://{mac}"
 
 
-def _current(found: Record) -> str | None:
+def _current(found: Record | None) -> str | None:
     """The job that a printer means which names none."""
     if found is None:
         return None
-    ticket_id = found.out or (found.head if found.head_state == TicketState.OFFERED else None)
-    return None if ticket_id is None else remote.token_of(ticket_id)
+    if found.out_id is not None:
+        return token_of(found.out_id, found.out_attempts)
+    return token_of(found.head_id, found.head_attempts + 1) if found.head_state == TicketState.OFFERED else None
+
+
+def token_of(ticket_id: int, attempt: int) -> str:
+    """What a job is called: its ticket and which attempt this is, so that a word about an earlier one, on its way for
+    long, is not taken for one about this."""
+    return f"{remote.token_of(ticket_id)}-{attempt}"
+
+
+def read_token(token: str) -> tuple[int | None, int]:
+    """(ticket, attempt) of a token; (None, 0): none of ours."""
+    ticket, _, attempt = token.rpartition("-")
+    if not (attempt.isdecimal() and attempt.isascii() and len(attempt) < 10):
+        return None, 0
+    return remote.ticket_of_token(ticket), int(attempt)
+
+
+def _its(conn: Connection, merchant_id: int, token: str) -> Record | None:
+    """The ticket, if the token is about its present attempt."""
+    ticket_id, attempt = read_token(token)
+    ticket = None if ticket_id is None else remote.its(conn, merchant_id, remote.token_of(ticket_id))
+    if ticket is None:
+        return None
+    return ticket if attempt == ticket.attempts + (ticket.state in UNSENT) else None
+
+
+def fetched(conn: Connection, merchant_id: int, token: str, now: float) -> Job | None:
+    """The printer takes its job, or takes it again; None: it may not (any more)."""
+    ticket = _its(conn, merchant_id, token)
+    return None if ticket is None else remote.fetch(conn, merchant_id, remote.token_of(ticket.id), now)
 
 
 def confirmed(
     conn: Connection, merchant_id: int, token: str, told: Status, max_attempts: int, now: float
 ) -> AfterConfirmation:
     """Do what follows a printer's word about a job of its own; NOTHING if that has no effect (any more)."""
-    ticket = remote.its(conn, merchant_id, token)
+    ticket = _its(conn, merchant_id, token)
     if ticket is None:
         return AfterConfirmation.NOTHING
-    state = TicketState(ticket.state)
+    state, its = TicketState(ticket.state), remote.token_of(ticket.id)
     follows = after_confirmation(told, state, last_attempt=ticket.attempts >= max_attempts)
     if follows is AfterConfirmation.PRINTED:
-        remote.result(conn, merchant_id, token, True, "", now)
+        remote.result(conn, merchant_id, its, True, "", now)
     elif follows is AfterConfirmation.QUEUE_AGAIN:
-        remote.give_back(conn, merchant_id, token, now, told.reason)
+        remote.give_back(conn, merchant_id, its, now, told.reason)
     elif follows is AfterConfirmation.FAILED and state is TicketState.OFFERED:
         units.give_up(conn, ticket, told.reason, now)
     elif follows is AfterConfirmation.FAILED:
-        remote.result(conn, merchant_id, token, False, told.reason, now)
+        remote.result(conn, merchant_id, its, False, told.reason, now)
     return follows
