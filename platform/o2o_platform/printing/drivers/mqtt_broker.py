@@ -46,7 +46,9 @@ GONE_S = 30.0
 KEEPALIVE_S = 15
 ANSWER_S = 5.0
 """The broker acknowledges within this time (on the wall), or the connection is taken to be dead."""
-FIRST_PAUSE_S, LAST_PAUSE_S = 0.1, 5.0
+FIRST_PAUSE_S, LAST_PAUSE_S = 0.05, 5.0
+PROVEN_S = 5.0
+"""A connection that has lasted so long was a good one: the next is tried after the first pause again."""
 INFLIGHT = 1000
 """Jobs that may wait for the broker's acknowledgement."""
 
@@ -145,18 +147,20 @@ class Broker:
     async def _run(self) -> None:
         pause = FIRST_PAUSE_S
         while True:
+            began = self._now()
             try:
                 await self._connected()
             except (aiomqtt.MqttError, OSError) as error:
                 if self._client is not None or pause == FIRST_PAUSE_S:
                     log.warning("the MQTT broker is away: %s", error)
-                pause = FIRST_PAUSE_S if self._client is not None else min(pause * 2, LAST_PAUSE_S)
             except Exception:
                 log.exception("the MQTT connection broke")
             finally:
                 self._client = None
                 self._up.clear()
                 self._presence.clear()
+            # One that ends at once may be somebody's of the same name, who takes the session from us and we from him.
+            pause = FIRST_PAUSE_S if self._now() - began > PROVEN_S else min(pause * 2, LAST_PAUSE_S)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
 
     async def _connected(self) -> None:

@@ -28,7 +28,7 @@ HEARD = tuple(f"star/cloudprnt/to-server/+/{method}" for method in (STATUS, RESU
 
 _TOPIC = re.compile(r"star/cloudprnt/to-server/([0-9A-Fa-f]{2}(?:[:.-]?[0-9A-Fa-f]{2}){5})/([a-z-]+)")
 _UNFIT = {"500", "510", "511", "512", "520", "521"}
-"""Codes of class 5 that say why this job cannot be printed: in general, media type, decoding, version, fetching, size."""
+"""Class 5, and why this job cannot be printed: in general, media type, decoding, version, fetching, size."""
 _TROUBLES = {"41": PrintOutcome.PAPER_END, "42": PrintOutcome.COVER_OPEN}
 
 
