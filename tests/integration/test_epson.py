@@ -1,0 +1,190 @@
+"""A14: orders through Epson Server Direct Print to paper, on both deployments, with every fault that a printer has.
+
+What must hold whatever happens: a ticket is sent once; printed means on paper once (but for what printers confess:
+paper that they spoil or double); failed means not on paper; unconfirmed means on paper once at most; results that come
+late resolve it; nothing stays open. In the scaled set a worker is killed in the middle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import servers
+from o2o_devices.cloud.epson import EpsonPrinter
+from o2o_devices.cloud.machine import Machine
+from o2o_devices.faults import KINDS, Met, TicketFault
+from o2o_devices.fleet import Fleet, Front, PrinterSpec
+from o2o_devices.mechanism import Profile
+from o2o_devices.printer import VirtualPrinter
+from o2o_devices.receipt import Receipt
+from o2o_domain.ticket_layout import parse
+
+pytestmark = pytest.mark.anyio
+
+PATIENCE_S = 120.0
+ORDERS, SHOPS = 54, 6
+FAST = Profile(mm_s=2_000.0, cut_s=0.0, cut_feed_mm=0.0)
+RESULT_S, LATE_S = 2.0, 3.5
+SPOILED = {"no_print", "wrong_codepage", "overrun"}
+SETTINGS = {"enforce_hours": "false", "print_result_s": RESULT_S, "print_ack_timeout_s": 8.0}
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Scaled:
+    """`o2o up` with two workers, on the tests' own PostgreSQL and Redis."""
+
+    def __init__(self, folder: Path, database: str, redis: str, prefix: str, password: str) -> None:
+        self.state = folder / "state"
+        argv = [sys.executable, "-m", "o2o_cli.main", "up", "--state", str(self.state), "--port", "0", "--announce"]
+        argv += ["--workers", "2", "--printers", "0", "--database", database, "--redis", redis]
+        settings = {**SETTINGS, "redis_prefix": prefix, "admin_password": password}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("O2O_")}
+        environment |= {f"O2O_{name.upper()}": str(value) for name, value in settings.items()}
+        with (folder / "up.log").open("w") as log:
+            self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+        stuck = threading.Timer(PATIENCE_S, self._process.kill)
+        stuck.start()
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        stuck.cancel()
+        assert line, (folder / "up.log").read_text()
+        self.base_url = str(json.loads(line)["base_url"])
+
+    def kill_a_worker(self) -> None:
+        rows = json.loads((self.state / "up.json").read_text(encoding="utf-8"))["processes"]
+        os.kill(next(row["pid"] for row in rows if row["name"] == "worker-1"), signal.SIGKILL)
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(PATIENCE_S)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+@pytest.fixture(params=["embedded", "scaled"])
+def platform(
+    request: pytest.FixtureRequest, tmp_path: Path, served: Callable[..., Any], password: str
+) -> Iterator[tuple[str, Callable[[], None]]]:
+    """A platform's URL, and what to do to it in the middle."""
+    if request.param == "embedded":
+        one = served(**SETTINGS)
+        one.start()
+        yield one.base_url, lambda: None
+        return
+    with servers.postgres_database() as database, servers.redis_prefix() as (redis, prefix):
+        up = Scaled(tmp_path, database, redis, prefix, password)
+        try:
+            yield up.base_url, up.kill_a_worker
+        finally:
+            up.close()
+
+
+class Kitchen:
+    """Six printers, each ticket with a number among all: every second one meets a fault, of every kind in turn."""
+
+    def __init__(self, url: str, secrets: dict[int, str | None]) -> None:
+        self.papers: Counter[str] = Counter()
+        self.met: dict[str, set[str]] = defaultdict(set)
+        self.kinds: Counter[str] = Counter()
+        self.fronts: list[EpsonPrinter] = []
+
+        def front(number: int, printer: VirtualPrinter) -> Front:
+            how = {"interval_s": 0.1, "status_interval_s": 0.2, "late_result_s": LATE_S, "first_s": 0.01 * number}
+            made = EpsonPrinter(Machine(printer), f"shop-{number}", f"{url}/epson", secret=secrets[number], **how)
+            self.fronts.append(made)
+            return made
+
+        specs = [PrinterSpec(number, FAST, front=front) for number in secrets]
+        self.fleet = Fleet(specs, on_paper=self._paper, plan=self._fault, on_met=self._met)
+
+    @staticmethod
+    def _fault(printer: int, ticket: int) -> TicketFault | None:
+        index = ticket * SHOPS + printer
+        return TicketFault(KINDS[index // 2 % len(KINDS)], after_mm=30.0, repair_s=0.4) if index % 2 else None
+
+    def _paper(self, printer: int, receipt: Receipt, at: float) -> None:
+        read = parse(receipt.text_lines)
+        if receipt.complete and read.complete and read.order_no:
+            self.papers[read.order_no] += 1
+
+    def _met(self, printer: int, met: Met) -> None:
+        self.kinds[met.kind] += 1
+        if met.receipt is not None and (number := parse(met.receipt.text_lines).order_no):
+            self.met[number].add(met.kind)
+
+    @property
+    def owes(self) -> bool:
+        return any(front.owes for front in self.fronts)
+
+
+async def test_fifty_orders_with_every_fault(
+    platform: tuple[str, Callable[[], None]], town_of: Any, password: str
+) -> None:
+    url, disturb = platform
+    town = town_of(url, password)
+    await town.log_in()
+    secrets = {number: f"secret-of-{number}" if number % 2 else None for number in range(SHOPS)}
+    shops = {number: await town.merchant(f"shop-{number}", f"epson://shop-{number}") for number in secrets}
+    for number, secret in secrets.items():
+        owner = await town.account(f"owner-{number}", "merchant", merchant_ref=f"shop-{number}")
+        body = {"url": f"epson://shop-{number}", "width_cols": 32, **({"secret": secret} if secret else {})}
+        answer = await town.client.put(
+            f"/merchants/{shops[number]}/printer", json=body, headers={"Authorization": f"Bearer {owner}"}
+        )
+        assert answer.is_success, answer.text
+    user = await town.account("eater", "consumer")
+    kitchen = Kitchen(url, secrets)
+    end = time.monotonic() + PATIENCE_S
+    async with kitchen.fleet:
+        numbers: dict[int, str] = {}
+        for count in range(ORDERS):
+            placed = await town.order(user, shops[count % SHOPS])
+            await town.pay(placed)
+            numbers[placed["order_id"]] = placed["order_no"]
+            if count == ORDERS // 2:
+                disturb()
+        while True:
+            rows = await town.export("tickets")
+            seen = Counter(row["state"] for row in rows)
+            if sum(seen[state] for state in ("printed", "failed", "unconfirmed")) == ORDERS and not kitchen.owes:
+                break
+            assert time.monotonic() < end, f"not settled: {seen}"
+            await asyncio.sleep(0.1)
+    assert {kind: kitchen.kinds[kind] for kind in KINDS if not kitchen.kinds[kind]} == {}
+    assert all(row["attempts"] == 1 for row in rows), "no ticket is sent twice"
+    assert sum(front.jobs for front in kitchen.fronts) <= ORDERS
+    resolved = 0
+    for row in rows:
+        number = numbers[row["order_id"]]
+        papers, met = kitchen.papers[number], kitchen.met[number]
+        about = (number, row["state"], row["code"], papers, met)
+        if row["state"] == "printed":
+            assert papers == (0 if met & SPOILED else 2 if "duplicate" in met else 1), about
+        elif row["state"] == "failed":
+            assert papers == 0, about
+            assert row["code"] in ("paper_end", "cover_open"), about
+        else:
+            assert papers <= 1, about
+            assert met & {"power_before", "power_off", "power_after", "half_open"} or row["code"] == "no_result", about
+        if "lost_ack" in met:
+            assert (row["state"], row["escalation"]) == ("printed", "app"), about
+            resolved += 1
+    assert resolved, "some result came late, was believed, and resolved an unconfirmed ticket"
