@@ -17,6 +17,8 @@ from pydantic import model_validator
 from o2o_scenarios.quantities import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Spec
 
 AgeName = Literal["phone", "app", "app_printer", "cloud"]
+CABLE_FAULTS = ("paper_end", "offline", "lost_ack")
+"""Faults of `printing.faults` that a printer on a cable beside the app can have."""
 
 
 class CopyingSpec(Spec):

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from o2o_scenarios.notification import AgeName, AppSpec, AttachedSpec, PhoneSpec, StaffSpec
+from o2o_scenarios.notification import CABLE_FAULTS, AgeName, AppSpec, AttachedSpec, PhoneSpec, StaffSpec
 from o2o_scenarios.printer_faults import PrinterFaultsSpec
 from o2o_scenarios.quantities import (
     Fraction,
@@ -284,6 +284,15 @@ class PrintingSpec(Spec):
     attached: AttachedSpec = AttachedSpec()
     staff: StaffSpec = StaffSpec()
 
+    @model_validator(mode="after")
+    def _faults_known(self) -> PrintingSpec:
+        strange = [name for name, share in self.faults.shares().items() if share and name not in CABLE_FAULTS]
+        if self.age == "app_printer" and strange:
+            raise ValueError(
+                f"a printer on a cable has no {strange[0]}: with age app_printer only {', '.join(CABLE_FAULTS)}"
+            )
+        return self
+
 
 class DispatchSpec(Spec):
     """Which rider takes an order."""
@@ -381,6 +390,14 @@ class SloSpec(Spec):
     promise_min: PositiveFloat = 45.0
 
 
+class CompareSpec(Spec):
+    """What `o2o compare` varies unless the command line says otherwise."""
+
+    vary: Annotated[str, Field(pattern=r"^[a-z0-9_.\[\]]+=[^,]+(,[^,]+)+$")] | None = None
+    """FIELD=A,B,C: the field that differs and its values, the first is the baseline."""
+    replications: Annotated[Whole, Field(ge=2)] = 20
+
+
 class Scenario(Spec):
     """One story that can be run in the model and against the live platform."""
 
@@ -400,6 +417,7 @@ class Scenario(Spec):
     fees: FeesSpec = FeesSpec()
     coupons: tuple[CouponSpec, ...] = ()
     crm: CrmSpec = CrmSpec()
+    compare: CompareSpec = CompareSpec()
     load: LoadSpec = LoadSpec()
     slo: SloSpec = SloSpec()
 

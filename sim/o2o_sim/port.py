@@ -61,6 +61,15 @@ class AppNotice:
 
 
 @dataclass(frozen=True, slots=True)
+class TicketWaiting:
+    """To a merchant's app: a ticket of this order is to be printed by whoever looks (A14, age app_printer)."""
+
+    order_id: int
+    at: float
+    """Run second at which the app rang."""
+
+
+@dataclass(frozen=True, slots=True)
 class Assignment:
     """To a rider: fetch this order at this merchant and bring it to the drop-off of its intent."""
 
@@ -99,6 +108,21 @@ RiderMessage: TypeAlias = Assignment | Withdrawn | ShiftOver
 UserMessage: TypeAlias = Delivered | VoucherIssued
 
 
+class AttachedPrinters(Protocol):
+    """The printers that stand beside the merchants' apps: the merchant's own, and no platform's."""
+
+    def trouble(self, merchant_id: int, order_id: int) -> str | None:
+        """Why the printer cannot print the order's ticket now, as its app shows it; None: it can."""
+        ...
+
+    def put_out(self, merchant_id: int, order_id: int, job: Any) -> Event:
+        """Print what `fetch_ticket` gave: succeeds with None when it is on paper, with a code when it will not be.
+
+        Never succeeds when the printer's answer is lost.
+        """
+        ...
+
+
 class Platform(Protocol):
     """What merchants, riders, BDs and users can ask of a platform; every call returns an Event with a Reply."""
 
@@ -117,6 +141,19 @@ class Platform(Protocol):
 
     def redeem(self, merchant_id: int, order_id: int) -> Event:
         """Redeem the voucher of a deal order at this merchant. 409: already redeemed, refunded or expired."""
+        ...
+
+    # The merchant's app with an attached printer (A14). Other printers' tickets are not the app's: 404.
+    def next_ticket(self, merchant_id: int) -> Event:
+        """What is to be printed next: {"token", "order_id"}, the same until it is fetched; 204: nothing now."""
+        ...
+
+    def fetch_ticket(self, merchant_id: int, token: str) -> Event:
+        """Take the ticket that was shown: {"job"}, for the attached printer. 409: overtaken, look again."""
+        ...
+
+    def ticket_result(self, merchant_id: int, token: str, code: str | None) -> Event:
+        """How the printing went: None, it is on paper; else why it is not and will not be. May be repeated."""
         ...
 
     # Riders.
@@ -169,6 +206,10 @@ class Platform(Protocol):
     # Inboxes: one Store each, made on first use, the same object for the same id ever after.
     def merchant_inbox(self, merchant_id: int) -> Store:
         """MerchantMessages to one merchant."""
+        ...
+
+    def app_inbox(self, merchant_id: int) -> Store:
+        """TicketWaiting to a merchant's app."""
         ...
 
     def rider_inbox(self, rider_id: int) -> Store:

@@ -59,7 +59,7 @@ def simulate(
     tempo = Tempo(scenario.clock.speed)
     model = PlatformModel(env, scenario, city, trace, tempo, decisions=decisions)
     env.process(model.run())
-    actors = spawn_actors(env, scenario, city, trace, model, tempo)
+    actors = spawn_actors(env, scenario, city, trace, model, tempo, attached=model.attached)
     end_s = horizon_s(scenario)
     interrupted = False
     with _few_collections():
@@ -79,7 +79,7 @@ def simulate(
 def _tables(model: PlatformModel, actors: ActorLog) -> dict[str, pa.Table]:
     tables = {name: schema.empty_table() for name, schema in TABLES.items()}
     tables |= platform_tables(model)
-    tables |= actors.tables(model.desk.env.now)
+    tables |= actors.tables(model.desk.env.now)  # in the app_printer's age the notes are the actors'
     samples = pa.Table.from_pylist(platform_samples(model), schema=TABLES["samples"])
     tables["samples"] = pa.concat_tables([samples, tables["samples"]])
     tables["roads"] = road_table(model.desk.city.graph)

@@ -36,12 +36,17 @@ COMPARISONS = Path("results") / "runs"
 def compare(
     scenario: ScenarioArgument,
     vary: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--vary", metavar="FIELD=A,B,C", help="The field that differs, and its values; the first is the baseline."
+            "--vary",
+            metavar="FIELD=A,B,C",
+            help="The field that differs, and its values; the first is the baseline (default: the scenario's).",
         ),
-    ],
-    replications: Annotated[int, typer.Option("--replications", "-n", min=2, help="Runs of each variant.")] = 20,
+    ] = None,
+    replications: Annotated[
+        int | None,
+        typer.Option("--replications", "-n", min=2, help="Runs of each variant (default: the scenario's)."),
+    ] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="Processes (default: one a core).")] = None,
     set_: SetOption = None,
     seed: SeedOption = None,
@@ -56,14 +61,18 @@ def compare(
 
     Example: o2o compare pool_quota --vary crm.pool.quota=20,40,100 -n 20
     """
-    variants = variants_of(scenario, vary, replications, set_, seed)
+    plan = scenario_from(scenario, set_, seed).compare
+    vary, runs = vary or plan.vary, replications or plan.replications
+    if vary is None:
+        raise UsageError(f"{scenario} does not say what to vary: write --vary FIELD=A,B")
+    variants = variants_of(scenario, vary, runs, set_, seed)
     folder = out or COMPARISONS / f"compare-{variants[0].scenario.name}"
     count = workers or len(os.sched_getaffinity(0))
     try:
         with stoppable() as stop, console.progress(f"comparing {scenario}", quiet=quiet) as progress:
             found = run_comparison(
                 variants,
-                replications,
+                runs,
                 workers=count,
                 out=folder,
                 progress=lambda done, total: progress(done / total),

@@ -1,4 +1,5 @@
-"""Actor log: what the actors of a run did, as the run tables `merchants`, `riders`, `visits` and `samples`.
+"""Actor log: what the actors of a run did, as the run tables `merchants`, `riders`, `visits`, `samples`
+and `notifications`.
 
 Decides which of the actors' own figures are kept and how often they are sampled. What the platform knows of the same
 events (orders, tickets, leads) is the platform's to tell.
@@ -6,37 +7,51 @@ events (orders, tickets, leads) is the platform's to tell.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from o2o_domain.notification import Age
 from o2o_results.tables import TABLES
+from o2o_sim.actors.app_staff import AppStaff
 from o2o_sim.actors.bd import Bd
 from o2o_sim.actors.kitchen import Kitchen
 from o2o_sim.actors.rider import Rider
 from o2o_sim.actors.scene import Scene
+from o2o_sim.notification.notes import notification_table
 from o2o_sim.sampling import instants, level, long_form
 
 
 class ActorLog:
     """The actors of one run; ask for the tables at the horizon (or whenever the run stops)."""
 
-    def __init__(self, scene: Scene, kitchens: list[Kitchen], riders: list[Rider], bds: list[Bd]) -> None:
+    def __init__(
+        self, scene: Scene, kitchens: list[Kitchen], riders: list[Rider], bds: list[Bd], staff: Sequence[AppStaff] = ()
+    ) -> None:
+        self.staff = staff
         self.kitchens = kitchens
         self.riders = riders
         self.bds = bds
         self._scene = scene
 
     def tables(self, now: float) -> dict[str, pa.Table]:
-        """The four tables as of run second `now`. A rider who never came on shift has `on` = `off`."""
+        """The tables as of run second `now`; `notifications` only where staff tap.
+
+        A rider who never came on shift has `on` = `off`.
+        """
         rows: dict[str, list[dict[str, Any]]] = {
             "merchants": [self._merchant(kitchen, now) for kitchen in self.kitchens],
             "riders": [self._rider(rider, now) for rider in self.riders],
             "visits": self._visits(),
             "samples": self._samples(now),
         }
-        return {name: pa.Table.from_pylist(content, schema=TABLES[name]) for name, content in rows.items()}
+        tables = {name: pa.Table.from_pylist(content, schema=TABLES[name]) for name, content in rows.items()}
+        if self.staff:
+            notes = [note for someone in self.staff for note in someone.notes.values()]
+            tables["notifications"] = notification_table(Age.APP_PRINTER, notes)
+        return tables
 
     def _samples(self, now: float) -> list[dict[str, Any]]:
         """Orders that wait or cook, and riders on shift and under way."""

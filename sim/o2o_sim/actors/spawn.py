@@ -10,6 +10,7 @@ from simpy import Environment
 
 from o2o_scenarios.schema import Scenario
 from o2o_scenarios.trace import Trace
+from o2o_sim.actors.app_staff import AppStaff
 from o2o_sim.actors.bd import Bd
 from o2o_sim.actors.kitchen import Kitchen
 from o2o_sim.actors.log import ActorLog
@@ -21,7 +22,8 @@ from o2o_sim.city.model import City
 from o2o_sim.city.travel import TravelTimes
 from o2o_sim.crm.signing import Luck, extended
 from o2o_sim.demand.clock import effective_clock
-from o2o_sim.port import Delivered, Platform
+from o2o_sim.notification.draws import PeopleDraws
+from o2o_sim.port import AttachedPrinters, Delivered, Platform
 from o2o_sim.tempo import Tempo
 
 
@@ -34,11 +36,13 @@ def spawn_actors(
     tempo: Tempo,
     *,
     errands: Errands | None = None,
+    attached: AttachedPrinters | None = None,
 ) -> ActorLog:
     """Start every kitchen, rider, BD and reactive user of the city as processes of `env`.
 
     The actors stop only with the environment; ask the log for their tables whenever the run ends. `errands` are the
-    trace's columns if the caller has read them already. Raises ValueError if the trace's ids are not 0, 1, 2, ...
+    trace's columns if the caller has read them already; `attached` are the printers beside the merchants' apps, in the
+    age in which somebody must tap "print". Raises ValueError if the trace's ids are not 0, 1, 2, ...
     """
     start_min, _ = effective_clock(scenario)
     travel = TravelTimes.of(scenario, city.graph, start_min=start_min)
@@ -49,10 +53,14 @@ def spawn_actors(
     luck = Luck(scenario.seed, len(city.leads))
     extends = extended(scenario, len(city.leads))
     bds = [Bd(scene, bd, luck, extends) for bd in city.bds]
-    for life in (actor.run for group in (kitchens, riders, bds) for actor in group):
+    staff: list[AppStaff] = []
+    if attached is not None:
+        draws = PeopleDraws(scenario.printing.staff, scenario.seed, len(scene.errands.user_id))
+        staff = [AppStaff(scene, merchant, attached, draws) for merchant in city.merchants]
+    for life in (actor.run for group in (kitchens, riders, bds, staff) for actor in group):
         env.process(life())
     env.process(_users(scene))
-    return ActorLog(scene, kitchens, riders, bds)
+    return ActorLog(scene, kitchens, riders, bds, staff)
 
 
 def _users(scene: Scene) -> Steps:

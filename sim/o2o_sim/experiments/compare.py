@@ -15,7 +15,7 @@ from o2o_results.manifest import git_commit, machine, versions
 from o2o_scenarios.loader import scenario_hash
 from o2o_sim.errors import ComparisonStopped
 from o2o_sim.experiments.engine import Done, plan, run_here, run_in_processes
-from o2o_sim.experiments.metrics import metrics_of
+from o2o_sim.experiments.metrics import shown_for
 from o2o_sim.experiments.store import Store
 from o2o_sim.experiments.variants import Variant, check, key, replication_seed
 from o2o_sim.model_run import Stop
@@ -66,7 +66,7 @@ def compare(
 
 def _comparison(variants: Sequence[Variant], replications: int, store: Store, confidence: float) -> Comparison:
     base = variants[0].scenario
-    metrics = metrics_of(base.kind)
+    metrics = shown_for(variant.scenario for variant in variants)
     measured = []
     for variant in variants:
         runs = [store.done[key(variant, replication)] for replication in range(replications)]

@@ -7,7 +7,7 @@ printed, nobody signed) is None, never 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -46,12 +46,32 @@ CITY = (
     Metric("click_to_door_min", "Click to door, mean", "min", "less", 1),
     Metric("rider_utilisation", "Riders' time on orders", "share", "neither", 3),
 )
-"""Metrics of `kind: city`."""
+"""Metrics of `kind: city`, of what stands in the city's way."""
+
+AGES = (
+    Metric("notification_p50_s", "Paid to kitchen knows, median", "s", "less", 1),
+    Metric("notification_p95_s", "Paid to kitchen knows, p95", "s", "less", 1),
+    Metric("notification_p99_s", "Paid to kitchen knows, p99", "s", "less", 1),
+    Metric("staff_s_per_order", "Merchants' staff an order", "s", "less", 1),
+    Metric("caller_s_per_order", "Platform's callers an order", "s", "less", 1),
+    Metric("wrong_order_share", "Wrong orders in the kitchen", "share", "less", 4),
+    Metric("missed_orders", "Orders without paper in the kitchen", "orders", "less", 1),
+    Metric("escalated_share", "Orders told by other means", "share", "less", 4),
+    Metric("lateness_fen_per_order", "Cost of lateness an order", "fen", "less", 1),
+)
+"""Metrics of how kitchens hear of orders (A14): of `kind: city`, shown where people have a hand in it."""
 
 
 def metrics_of(kind: str) -> tuple[Metric, ...]:
     """The metrics of a kind of scenario, in the order in which they are shown."""
-    return POOLS if kind == "pools" else CITY
+    return POOLS if kind == "pools" else (*CITY, *AGES)
+
+
+def shown_for(scenarios: Iterable[Scenario]) -> tuple[Metric, ...]:
+    """The metrics that are shown of scenarios of one kind: those of the ages only where not all are the cloud's."""
+    kinds, ages = zip(*((scenario.kind, scenario.printing.age) for scenario in scenarios), strict=True)
+    hands = any(age != "cloud" for age in ages)
+    return metrics_of(kinds[0]) if kinds[0] == "pools" or hands else CITY
 
 
 def measure(scenario: Scenario, run: ModelRun) -> dict[str, float | None]:
@@ -120,6 +140,7 @@ def _city(scenario: Scenario, tables: RunTables, horizon_s: float) -> dict[str, 
         "delivered": float(figures.deliveries.delivered),
         "click_to_door_min": float(to_door.mean()) * scenario.clock.speed / 60.0 if to_door.size else None,
         "rider_utilisation": figures.riders.mean,
+        **figures.notification.metrics(),
     }
 
 

@@ -23,7 +23,7 @@ from o2o_sim.experiments.variants import Variant, key, replicate
 from o2o_sim.model_run import ModelRun, Stop
 from o2o_sim.world import simulate
 
-RULES = {"name", "title", "story", "platform", "printing", "dispatch", "fees", "load", "slo"}
+RULES = {"name", "title", "story", "platform", "printing", "dispatch", "fees", "compare", "load", "slo"}
 """Parts of a scenario that neither city nor demand nor roads depend on."""
 
 

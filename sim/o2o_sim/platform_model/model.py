@@ -21,6 +21,7 @@ from o2o_scenarios.trace import Trace
 from o2o_sim.city.model import City
 from o2o_sim.demand.clock import effective_clock
 from o2o_sim.notification.app import AppDesk
+from o2o_sim.notification.app_print_desk import AppPrintDesk
 from o2o_sim.notification.draws import PeopleDraws
 from o2o_sim.notification.hand_desk import HandDesk
 from o2o_sim.notification.phone import PhoneDesk
@@ -38,7 +39,7 @@ from o2o_sim.platform_model.rider_desk import RiderDesk
 from o2o_sim.platform_model.service_times import ServiceTimes
 from o2o_sim.platform_model.stock_room import StockRoom
 from o2o_sim.platform_model.voucher_desk import VoucherDesk
-from o2o_sim.port import Reply
+from o2o_sim.port import AttachedPrinters, Reply
 from o2o_sim.printers.faults import FaultDraws
 from o2o_sim.tempo import Tempo
 
@@ -58,6 +59,7 @@ class PlatformModel:
         self.desk = desk = Desk(env, scenario, city, tempo, start_min, service, log)
         self._users = Inbox(env)
         self._merchants = [Inbox(env) for _ in city.merchants]
+        self._apps = [Inbox(env) for _ in city.merchants]
         self._riders = [Inbox(env) for _ in city.riders]
         self.catalogue = Catalogue(city, trace, tempo)
         self.records = self.catalogue.orders
@@ -74,6 +76,8 @@ class PlatformModel:
             people = PeopleDraws(scenario.printing.staff, scenario.seed, n)
             by = PhoneDesk if age is Age.PHONE else AppDesk
             self.printing = by(desk, people, self.merchant_inbox)
+        elif age is Age.APP_PRINTER:
+            self.printing = AppPrintDesk(desk, self.catalogue, faults, self.merchant_inbox, self.app_inbox)
         else:
             self.printing = PrintDesk(desk, self.catalogue, faults, self.merchant_inbox)
         self.riders = RiderDesk(desk, self.orders, self.rider_inbox, self._users)
@@ -112,6 +116,28 @@ class PlatformModel:
         """The dishes stand on the counter."""
         return self._of_merchant("ready", merchant_id, order_id, self._ready)
 
+    @property
+    def attached(self) -> AttachedPrinters | None:
+        """The printers beside the merchants' apps, in the age that has them."""
+        return self.printing.attached if isinstance(self.printing, AppPrintDesk) else None
+
+    def next_ticket(self, merchant_id: int) -> Event:
+        """What the merchant's app is to print next."""
+        return self._app_desk.next_ticket(merchant_id)
+
+    def fetch_ticket(self, merchant_id: int, token: str) -> Event:
+        """The app takes a ticket."""
+        return self._app_desk.fetch_ticket(merchant_id, token)
+
+    def ticket_result(self, merchant_id: int, token: str, code: str | None) -> Event:
+        """The app tells how printing went."""
+        return self._app_desk.ticket_result(merchant_id, token, code)
+
+    @property
+    def _app_desk(self) -> AppPrintDesk:
+        assert isinstance(self.printing, AppPrintDesk), "no app prints in this age"
+        return self.printing
+
     def review(self, user_id: int, order_id: int, stars: int) -> Event:
         """A user reviews what was delivered to him."""
 
@@ -135,6 +161,10 @@ class PlatformModel:
     def merchant_inbox(self, merchant_id: int) -> Store:
         """Messages to a merchant."""
         return self._merchants[merchant_id]
+
+    def app_inbox(self, merchant_id: int) -> Store:
+        """Tickets that a merchant's app rings for."""
+        return self._apps[merchant_id]
 
     def rider_inbox(self, rider_id: int) -> Store:
         """Messages to a rider."""
