@@ -166,7 +166,7 @@ async def campaign(options: Options, progress: Progress) -> Outcome:
         paper = Paper()
         place.platform_url = settings.public_url
         fleet = await stack.enter_async_context(_fleet(options, place, paper))
-        world = await asyncio.to_thread(_world, settings, options, place, fleet, progress)
+        world = await asyncio.to_thread(_world, settings, options, fleet, progress)
         shoppers = Shoppers(
             world, count=options.orders, at_once=AT_ONCE, seed=options.seed, prefix=f"printers-{options.seed}-"
         )
@@ -195,10 +195,8 @@ async def campaign(options: Options, progress: Progress) -> Outcome:
 
 
 def _fleet(options: Options, place: Place, paper: Paper) -> Fleet:
-    front = options.transport.front
-    specs = [
-        PrinterSpec(number, FAST, front=None if front is None else front(place)) for number in range(options.printers)
-    ]
+    front = None if options.transport.front is None else options.transport.front(place)
+    specs = [PrinterSpec(number, FAST, front=front) for number in range(options.printers)]
     return Fleet(specs, on_paper=paper.out, plan=Plan(options.shares, options.seed), on_met=paper.met)
 
 
@@ -230,9 +228,9 @@ async def running(options: Options, place: Place) -> AsyncIterator[tuple[Setting
         yield settings, children
 
 
-def _world(settings: Settings, options: Options, place: Place, fleet: Fleet, progress: Progress) -> World:
+def _world(settings: Settings, options: Options, fleet: Fleet, progress: Progress) -> World:
     size = Size(merchants=options.printers, dishes=8, users=200, coupons=0, stock=10**7)
-    printers = {number: options.transport.printer(place, fleet, number) for number in range(options.printers)}
+    printers = {number: options.transport.printer(fleet, number) for number in range(options.printers)}
     admin = AdminClient(settings.public_url, settings.admin_password)
     try:
         return make_world(admin, size, printers=printers, progress=progress)
