@@ -14,6 +14,7 @@ from o2o_devices.counters import Counters
 from o2o_devices.escpos.events import AutoStatus, ClearBuffers, Cut, Event, ProcessId, TransmitId, TransmitStatus
 from o2o_devices.escpos.events import Unknown as UnknownCommand
 from o2o_devices.escpos.interpreter import Interpreter
+from o2o_devices.escpos.rest import Rest
 from o2o_devices.escpos.status import Status
 from o2o_devices.faults import FaultPlan, Kind, Met, OnMet, TicketFault
 from o2o_devices.mechanism import GENERIC_80, FaultCode, Mechanism, Printed, Profile
@@ -73,6 +74,7 @@ class Engine:
         "_plan",
         "_repair_s",
         "_repairs",
+        "_rest",
         "_stream_mm",
         "_tickets",
         "_todo",
@@ -123,7 +125,9 @@ class Engine:
         self._on_paper = on_paper
         self._plan = plan
         self._kanji = kanji
-        self._interpreter: Interpreter | None = None  # most printers of a large fleet are idle: made at the first byte
+        # Most printers of a large fleet are idle: the interpreter is made at the first byte, and left after the last.
+        self._interpreter: Interpreter | None = None
+        self._rest: Rest | None = None
         self._todo: list[Mark] = []  # not booked yet
         self._booked: list[tuple[float, Mark]] = []
         self._stream_mm = 0.0  # of the stream's paper, booked
@@ -151,13 +155,24 @@ class Engine:
     @property
     def _reader(self) -> Interpreter:
         if self._interpreter is None:
-            self._interpreter = Interpreter(self.profile, kanji=self._kanji, status=self.status)
+            self._interpreter = Interpreter(self.profile, kanji=self._kanji, status=self.status, rest=self._rest)
+            self._rest = None
         return self._interpreter
+
+    def _leave(self, now: float) -> None:
+        """Nothing is left to print: of the interpreter only what it has to remember stays."""
+        if self._interpreter is not None:
+            self._rest = self._interpreter.rest()
+            if self._rest is not None:
+                self._interpreter = None
+        self.mechanism.settle(now)
 
     @property
     def _fed_mm(self) -> float:
         """Paper of all that was read, second copies included."""
-        return (0.0 if self._interpreter is None else self._interpreter.fed_mm) + self._extra_mm
+        if self._interpreter is not None:
+            return self._interpreter.fed_mm + self._extra_mm
+        return self._extra_mm if self._rest is None else self._rest.fed_mm(self.profile) + self._extra_mm
 
     def status(self, now: float) -> Status:
         """Sensors and switches."""

@@ -225,6 +225,13 @@ class Mechanism:
             return "cover_open"
         return None
 
+    def settle(self, now: float) -> None:
+        """Forget what is out and done with."""
+        if self._jobs and now >= self.busy_until:
+            jobs, speed = self._jobs, self.profile.mm_s
+            while jobs and jobs[0][0] + jobs[0][1] / speed <= now:
+                del jobs[0]
+
     def pending_mm(self, now: float) -> float:
         """Booked paper that is not out at `now`."""
         speed = self.profile.mm_s

@@ -92,6 +92,8 @@ class VirtualPrinter(Troubled):
             printed = self._stream_mm - self.mechanism.pending_mm(now) + SLACK_MM
             while self._held and self._held[0][0] <= printed:
                 self._held_bytes -= self._held.pop(0)[1]
+            if not (self._held or self._booked or self._todo):
+                self._leave(now)
         if self._asb:
             status = status_bytes.automatic(self.status(now))
             if status != self._asb_last:

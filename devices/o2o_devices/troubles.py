@@ -122,8 +122,8 @@ class Troubled(Engine):
         self._stop(now)
         self.mechanism.power_off(now)
         self._abandon("power_off", now)
-        if self._interpreter is not None:
-            self._interpreter.power_cycle()
+        if self._interpreter is not None or self._rest is not None:
+            self._reader.power_cycle()
         self._asb = 0
         self._lost = ""
         self._out = b""

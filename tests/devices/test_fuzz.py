@@ -21,6 +21,7 @@ from o2o_devices.escpos.commands import COMMANDS
 from o2o_devices.escpos.events import Cut, Event
 from o2o_devices.mechanism import GENERIC_58
 
+RESTS: list[int] = []
 STREAMS = int(os.environ.get("O2O_FUZZ", "600"))
 SAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "escpos"
 WORDS = ("宫保鸡丁", "x2", "￥56.00", "𠮷野家", "Total", "é", "\n", "\n\n")
@@ -64,8 +65,13 @@ def stream(number: int) -> tuple[bytes, random.Random]:
     return b"".join(parts), chance
 
 
-def read(pieces: list[bytes], *, keep_images: bool = False) -> tuple[bytes, list[Event], float, bool]:
-    """Answers, events, paper, and whether the stream ended in mid-image."""
+def read(
+    pieces: list[bytes], *, keep_images: bool = False, rests: list[int] | None = None
+) -> tuple[bytes, list[Event], float, bool]:
+    """Answers, events, paper, and whether the stream ended in mid-image.
+
+    rests: the interpreter is left for what it has to remember whenever it can be; how often is added.
+    """
     interpreter = Interpreter(GENERIC_58, keep_images=keep_images)
     replies, urgent, in_order = b"", [], []
     for piece in pieces:
@@ -73,6 +79,9 @@ def read(pieces: list[bytes], *, keep_images: bool = False) -> tuple[bytes, list
         replies += answer
         urgent += found
         in_order += interpreter.interpret(piece)
+        if rests is not None and (rest := interpreter.rest()) is not None:
+            rests.append(len(in_order))
+            interpreter = Interpreter(GENERIC_58, rest=rest)
     broken_off = interpreter.in_image
     return replies, [*in_order, *urgent, *interpreter.end_job()], interpreter.fed_mm, broken_off
 
@@ -84,7 +93,9 @@ def check(number: int) -> None:
     whole = read([data])
     assert read(pieces) == whole
     if len(data) < 200:
-        assert read([data[at : at + 1] for at in range(len(data))]) == whole
+        single = [data[at : at + 1] for at in range(len(data))]
+        assert read(single) == whole
+        assert read(single, rests=RESTS) == whole
     kept = read(pieces, keep_images=True)
     assert read([data], keep_images=True) == kept
     if not whole[3]:  # an image that broke off is not there for who keeps images, and is for who counts bytes
@@ -107,3 +118,4 @@ def test_random_streams_at_random_splits(tenth: int) -> None:
             check(number)
         except Exception as error:
             raise AssertionError(f"stream {number}: {stream(number)[0]!r}") from error
+    assert len(RESTS) > STREAMS // 20  # interpreters were left for good in the middle of streams

@@ -19,6 +19,7 @@ from o2o_devices.escpos.charsets import codec
 from o2o_devices.escpos.commands import ONE_BYTE, PREFIXED, PREFIXES, Command
 from o2o_devices.escpos.events import ClearBuffers, Drawer, Event
 from o2o_devices.escpos.realtime import Scanner
+from o2o_devices.escpos.rest import Rest, rest_of, woken
 from o2o_devices.escpos.shapes import Need
 from o2o_devices.escpos.state import State
 from o2o_devices.escpos.status import Status
@@ -54,12 +55,15 @@ class Interpreter:
         kanji: bool = True,
         keep_images: bool = False,
         status: Callable[[float], Status] = _always_ready,
+        rest: Rest | None = None,
     ) -> None:
+        """`rest`: what `rest()` has left of an interpreter that this one goes on for."""
         self.status = status
         self._profile = profile
         self._kanji = kanji
         self._keep_images = keep_images
-        self._made: State | None = None  # a printer that is only ever asked how it is needs none
+        # A printer that is only ever asked how it is needs none.
+        self._made: State | None = None if rest is None else woken(rest, profile, kanji=kanji)
         self._scanner = Scanner()
         self._held: bytes | bytearray = b""  # the beginning of a command that has not come whole
         self._want = 0
@@ -202,6 +206,12 @@ class Interpreter:
         self._state.cut(None)
         events, self._state.events = self._state.events, []
         return events
+
+    def rest(self) -> Rest | None:
+        """What is to be remembered until more is read; None: something is begun, the interpreter has to stay."""
+        if self._made is None or self._held or self._skip or self._scanner.waits:
+            return None
+        return rest_of(self._made)
 
     def begun(self) -> Receipt:
         """The lines since the last cut; the receipt they will be part of is still to come."""

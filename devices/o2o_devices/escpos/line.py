@@ -123,6 +123,16 @@ class PrintBuffer:
         """Nothing on the paper since the last cut, and nothing in the print buffer."""
         return not (self._lines or self._run or self._spans or self._band)
 
+    @property
+    def at_rest(self) -> bool:
+        """Blank, not moved since the last cut, and in no mode that holds more than its own value."""
+        moved = self.fed_dots != self._top_dots or self._x or self._x0
+        return self.blank and not moved and not self.unknown and self.page is None and self.translate is None
+
+    def resume(self, fed_dots: int) -> None:
+        """So much has been fed, and all of it is cut off."""
+        self.fed_dots = self._top_dots = fed_dots
+
     # --- characters --------------------------------------------------------------------------------
 
     def text(self, raw: bytes) -> None:

@@ -58,5 +58,10 @@ class Scanner:
             at = data.find(DLE, at + max(size, 1))
         return found
 
+    @property
+    def waits(self) -> bool:
+        """Half a command has come."""
+        return bool(self._tail)
+
     def reset(self) -> None:
         self._tail = b""
