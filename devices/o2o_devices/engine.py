@@ -7,8 +7,7 @@ and mends the printer, is `troubles`'; bytes in and answers out are `printer`'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from o2o_devices.counters import Counters
 from o2o_devices.escpos.events import AutoStatus, ClearBuffers, Cut, Event, ProcessId, TransmitId, TransmitStatus
@@ -17,29 +16,10 @@ from o2o_devices.escpos.interpreter import Interpreter
 from o2o_devices.escpos.rest import Rest
 from o2o_devices.escpos.status import Status
 from o2o_devices.faults import FaultPlan, Kind, Met, OnMet, TicketFault
+from o2o_devices.marks import NEVER, SLACK_MM, Mark, OnPaper
 from o2o_devices.mechanism import GENERIC_80, FaultCode, Mechanism, Printed, Profile
 from o2o_devices.receipt import Receipt
 from o2o_devices.spoiled import SPOIL
-
-OnPaper = Callable[[Receipt, float], None]
-"""Called with each piece of paper and the instant at which it was out."""
-
-SLACK_MM = 1e-6
-NEVER = float("inf")
-
-
-class Mark(NamedTuple):
-    """Something to do when the stream's paper up to `mm` is out."""
-
-    mm: float
-    event: Event
-    job: int
-    begun: bool = False
-    """A cut whose ticket has begun to print, so that its fault is known."""
-    effect: Kind | None = None
-    """What its ticket meets when it comes out."""
-    ticket: int = -1
-    """Of a cut that has begun: which of the printer's tickets, from 0."""
 
 
 def _no_faults(ticket: int) -> None:

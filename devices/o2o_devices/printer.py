@@ -8,9 +8,9 @@ paper is out. Times are seconds on the caller's clock and must not go back. Tran
 
 from __future__ import annotations
 
-from o2o_devices.engine import NEVER, SLACK_MM, OnPaper
 from o2o_devices.escpos import status as status_bytes
 from o2o_devices.escpos.events import ClearBuffers, Cut
+from o2o_devices.marks import NEVER, SLACK_MM, OnPaper
 from o2o_devices.troubles import SLOW_BYTES_S, Troubled
 
 __all__ = ["SLOW_BYTES_S", "OnPaper", "VirtualPrinter"]

@@ -6,11 +6,12 @@ and paper do to what is under way, and what each planned fault breaks.
 
 from __future__ import annotations
 
-from o2o_devices.engine import NEVER, Engine, Mark
+from o2o_devices.engine import Engine
 from o2o_devices.errors import ControlError
 from o2o_devices.escpos import status as status_bytes
 from o2o_devices.escpos.events import AutoStatus, Cut, ProcessId, TransmitId, TransmitStatus
 from o2o_devices.faults import Kind
+from o2o_devices.marks import NEVER, Mark
 
 SLOW_BYTES_S = 200.0
 """What a slow link carries (assumed: a mobile link at the edge of its cell)."""
