@@ -68,30 +68,29 @@ class UnsupportedMedia(Conflict):
     status = 415
 
 
-def _first_of_its(ticket: Any, *conditions: Any) -> Any:
-    """`ticket` is the merchant's first under way that is so; on the index of what is."""
+def _of_the_first(name: str, *conditions: Any) -> Any:
+    """A column of the merchant's first ticket under way that is so.
+
+    A subquery each, and no joins: each then goes by its index at any size, even if it was planned while the tables were
+    empty, when PostgreSQL would rather hash them.
+    """
     states: list[Any] = [literal_column(f"'{state}'") for state in repository.OPEN]
     mine = (tickets.c.merchant_id == merchants.c.id, tickets.c.state.in_(states), *conditions)
-    first = select(tickets.c.id).where(*mine).order_by(tickets.c.id).limit(1).correlate(merchants).scalar_subquery()
-    return ticket.c.id == first
+    return select(tickets.c[name]).where(*mine).order_by(tickets.c.id).limit(literal_column("1")).scalar_subquery()
 
 
-_head, _out = tickets.alias("head"), tickets.alias("out")
 _REMOTELY = (tickets.c.state == literal_column("'claimed'"), tickets.c.claimed_by == literal_column(str(REMOTE)))
 _LOOK = Prepared(
     select(
         merchants.c.id,
         merchants.c.printer_secret,
-        printer_signs.c.detail,
-        *(_head.c[name].label(f"head_{name}") for name in ("id", "state", "attempts")),
-        *(_out.c[name].label(f"out_{name}") for name in ("id", "attempts")),
-    )
-    .select_from(
-        merchants.outerjoin(printer_signs, printer_signs.c.merchant_id == merchants.c.id)
-        .outerjoin(_head, _first_of_its(_head))
-        .outerjoin(_out, _first_of_its(_out, *_REMOTELY))
-    )
-    .where(merchants.c.printer_url == bindparam("url"))
+        select(printer_signs.c.detail)
+        .where(printer_signs.c.merchant_id == merchants.c.id)
+        .scalar_subquery()
+        .label("detail"),
+        *(_of_the_first(name).label(f"head_{name}") for name in ("id", "state", "attempts")),
+        *(_of_the_first(name, *_REMOTELY).label(f"out_{name}") for name in ("id", "attempts")),
+    ).where(merchants.c.printer_url == bindparam("url"))
 )
 """The merchant behind a MAC, what is known of the printer, the first ticket that waits, and the one that is out."""
 
