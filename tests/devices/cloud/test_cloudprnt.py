@@ -34,6 +34,8 @@ MAC = "001162aabbcc"
 STARPRNT = "application/vnd.star.starprnt"
 DISHES = ("宫保鸡丁 x1", "手撕包菜 x2", "米饭 x3", "酸梅汤 x1")
 TICK_S = 0.02
+NEVER_S = 3600.0
+"""Repairs are made by hand where a test looks at what is before them, however fast this machine is."""
 
 
 def job(*lines: str) -> bytes:
@@ -55,7 +57,8 @@ class Reference:
         self.codes: list[tuple[str | None, str]] = []
         self.refuse: Callable[[str], int | None] = lambda method: None
         """A status to answer a method with instead; 0: hang up."""
-        self.came = asyncio.Event()
+        self.then: dict[str, bytes] | None = None
+        """The jobs from the next GET on."""
         self.url = ""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -92,7 +95,6 @@ class Reference:
         if method == "POST":
             heard["body"] = json.loads(body)
         self.log.append((method, heard))
-        self.came.set()
         if refused == 0:
             return False
         status, kind, answer, more = 200, "application/json", b"", {}
@@ -106,6 +108,8 @@ class Reference:
                 status = 404
             else:
                 kind, answer, more = query["type"], wanted, self.job_headers
+                if self.then is not None:
+                    self.jobs, self.then = self.then, None
         else:
             self._confirm(query)
         lines = [("content-type", kind), ("content-length", str(len(answer))), *more.items()]
@@ -232,15 +236,17 @@ def test_a_job_is_fetched_printed_and_confirmed() -> None:
 
 def test_polls_go_on_while_a_job_prints() -> None:
     async def test(kitchen: Kitchen) -> None:
-        kitchen.server.jobs = {"slow": job(*DISHES * 4)}
+        kitchen.control.pause()
+        kitchen.server.jobs = {"slow": job()}
         await kitchen.until(lambda: any(poll["printingInProgress"] for poll in kitchen.server.polls))
         during = next(poll for poll in kitchen.server.polls if poll["printingInProgress"])
         assert during["jobToken"] == "slow"
+        kitchen.control.go_on()
         await kitchen.until(lambda: not kitchen.server.jobs)
         await kitchen.polls(1)
         assert kitchen.server.polls[-1]["jobToken"] is None
 
-    run(test, profile=replace(FAST, mm_s=400.0))
+    run(test)
 
 
 def test_text_is_cut_as_the_server_says() -> None:
@@ -432,6 +438,7 @@ def test_without_paper_it_polls_and_does_not_fetch() -> None:
         kitchen.control.close_cover()
         await kitchen.until(lambda: not kitchen.server.jobs)
         assert kitchen.texts == [("一",)]
+        await kitchen.polls(2)
         assert kitchen.server.polls[-1]["statusCode"] == "200%20OK"
 
     run(test)
@@ -470,11 +477,12 @@ def test_a_printer_that_keeps_its_data_answers_late() -> None:
         await kitchen.until(lambda: any("410" in poll["statusCode"] for poll in kitchen.server.polls))
         during = next(poll for poll in kitchen.server.polls if "410" in poll["statusCode"])
         assert (during["jobToken"], during["printingInProgress"]) == ("a", True)
+        kitchen.control.refill()
         await kitchen.until(lambda: not kitchen.server.jobs)
         assert kitchen.texts == [DISHES]
         assert len(kitchen.server.said("GET")) == 1
 
-    run(test, TicketFault("paper_end", 10.0, 0.1), profile=KEEPS)
+    run(test, TicketFault("paper_end", 10.0, NEVER_S), profile=KEEPS)
 
 
 @pytest.mark.parametrize(
@@ -491,11 +499,12 @@ def test_a_power_cut_is_silence_and_the_job_is_fetched_again_if_the_server_still
         assert len(kitchen.server.log) == before, "no poll without power"
         assert kitchen.texts == papers
         assert not kitchen.server.codes
+        kitchen.control.power_on()
         await kitchen.until(lambda: not kitchen.server.jobs)
         assert kitchen.texts == [*papers, DISHES]
         assert kitchen.server.codes == [("a", "200 OK")]
 
-    run(test, TicketFault(kind, 10.0, 0.3))
+    run(test, TicketFault(kind, 10.0, NEVER_S))
 
 
 def test_a_confirmation_waits_for_the_link() -> None:
@@ -505,11 +514,12 @@ def test_a_confirmation_waits_for_the_link() -> None:
         await kitchen.until(lambda: bool(kitchen.paper))
         assert kitchen.texts == [DISHES], "what was received is printed"
         assert not kitchen.server.codes
+        kitchen.control.online()
         await kitchen.until(lambda: not kitchen.server.jobs)
         assert len(kitchen.paper) == 1
         assert kitchen.server.codes == [("a", "200 OK")]
 
-    run(test, TicketFault("offline", 10.0, 0.15))
+    run(test, TicketFault("offline", 10.0, NEVER_S))
 
 
 def test_a_confirmation_is_tried_again_and_says_so() -> None:
@@ -530,10 +540,9 @@ def test_a_confirmation_is_tried_again_and_says_so() -> None:
 def test_nobody_hears_it() -> None:
     async def test(kitchen: Kitchen) -> None:
         kitchen.server.refuse = lambda method: 503 if method == "DELETE" else None
+        kitchen.server.then = {}
         kitchen.server.jobs = {"a": job()}
-        await kitchen.until(lambda: kitchen.printer.jobs == 1)
-        kitchen.server.jobs = {}
-        await kitchen.until(lambda: not kitchen.printer.owes)
+        await kitchen.until(lambda: kitchen.printer.jobs == 1 and not kitchen.printer.owes)
         assert len(kitchen.server.said("DELETE")) == 3
         assert kitchen.printer.told == 0
 
@@ -542,19 +551,18 @@ def test_nobody_hears_it() -> None:
 
 def test_a_lost_confirmation_comes_late_or_never() -> None:
     async def late(kitchen: Kitchen) -> None:
+        kitchen.server.then = {}  # the server gives it up
         kitchen.server.jobs = {"a": job()}
-        await kitchen.until(lambda: bool(kitchen.paper))
-        kitchen.server.jobs = {}  # the server has given it up
         await kitchen.until(lambda: bool(kitchen.server.codes))
         assert kitchen.server.codes == [("a", "200 OK")]
         assert kitchen.server.said("DELETE")[0]["query"]["retry"] == "1"
         assert len(kitchen.paper) == 1
 
     async def never(kitchen: Kitchen) -> None:
+        kitchen.server.then = {"b": job("二")}
         kitchen.server.jobs = {"a": job()}
-        await kitchen.until(lambda: bool(kitchen.paper))
-        kitchen.server.jobs = {"b": job("二")}
         await kitchen.until(lambda: not kitchen.server.jobs)
+        assert kitchen.texts == [DISHES, ("二",)]
         assert kitchen.server.codes == [("b", "200 OK")]
 
     run(late, TicketFault("lost_ack"))
@@ -563,11 +571,9 @@ def test_a_lost_confirmation_comes_late_or_never() -> None:
 
 def test_results_can_be_lost_and_repeated_by_hand() -> None:
     async def test(kitchen: Kitchen) -> None:
-        kitchen.printer.results_to_lose = 1
+        kitchen.printer.results_to_lose = kitchen.printer.results_to_repeat = 1
+        kitchen.server.then = {"b": job("二")}
         kitchen.server.jobs = {"a": job("一")}
-        await kitchen.until(lambda: bool(kitchen.paper))
-        kitchen.printer.results_to_repeat = 1
-        kitchen.server.jobs = {"b": job("二")}
         await kitchen.until(lambda: len(kitchen.server.codes) == 2)
         assert kitchen.server.codes == [("b", "200 OK")] * 2
         assert kitchen.texts[-1] == ("二",)
@@ -587,15 +593,17 @@ def test_connected_but_silent() -> None:
         assert kitchen.texts == [("一",)]
 
     async def in_a_job(kitchen: Kitchen) -> None:
+        kitchen.server.then = {"b": job("二")}
         kitchen.server.jobs = {"a": job()}
         await kitchen.until(lambda: kitchen.machine.silent)
         await kitchen.polls(2)
-        kitchen.server.jobs = {"b": job("二")}
+        assert len(kitchen.server.said("GET")) == 1
+        kitchen.control.silent(False)
         await kitchen.until(lambda: not kitchen.server.jobs)
         assert kitchen.server.codes == [("b", "200 OK")], "of the other one it never says a word"
 
     run(test)
-    run(in_a_job, TicketFault("half_open", 5.0, 0.1))
+    run(in_a_job, TicketFault("half_open", 5.0, NEVER_S))
 
 
 def test_a_slow_link_delays_and_loses_nothing() -> None:
@@ -615,9 +623,8 @@ def test_after_every_fault_the_next_job_comes_out_and_is_confirmed(kind: Kind, p
 
     async def test(kitchen: Kitchen) -> None:
         server = kitchen.server
+        server.then = {"b": job("二")}
         server.jobs = {"a": job()}
-        await kitchen.until(lambda: kitchen.printer.jobs == 1)
-        server.jobs = {"b": job("二")}
         await kitchen.until(lambda: not server.jobs and not kitchen.printer.owes)
         assert kitchen.texts[-1] == ("二",)
         assert kitchen.texts.count(("二",)) == 1
