@@ -20,6 +20,7 @@ from o2o_platform.printing import printer_status, remote, repository, signs
 from o2o_platform.printing.consumer import SlotDispatcher
 from o2o_platform.printing.dispatcher import Dispatcher, Watch
 from o2o_platform.printing.drivers import mqtt
+from o2o_platform.printing.protocols import app as app_printers
 from o2o_platform.printing.protocols import cloudprnt, cloudprnt_setting, epson, vendor
 from o2o_platform.printing.slots import queue_of
 
@@ -45,6 +46,7 @@ def register(app: FastAPI, ctx: Context) -> None:
     cloudprnt.register(app, ctx, heard)
     cloudprnt_setting.register(app, ctx)
     epson.register(app, ctx, heard)
+    app_printers.register(app, ctx, heard)
     vendor.register(app, ctx)  # after the dispatcher: at the end its tickets in hand still need the clouds
 
     def own(conn: Connection, user: CurrentUser, ticket_id: int) -> Any:
