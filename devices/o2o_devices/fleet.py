@@ -79,6 +79,8 @@ class PrinterSpec:
     kanji: bool = True
     front: FrontFactory | None = None
     """None: TCP 9100."""
+    address: str = ""
+    """What a printer behind a front end is known by, as a URL ("cloudprnt://001162000007")."""
 
 
 def _no_faults(printer_id: int, ticket: int) -> None:
@@ -102,9 +104,12 @@ class Fleet:
         self._on_met = on_met
         self._epoch = 0.0  # unix time at the loop's zero
         self._fronts: dict[int, Front] = {}
+        self._addresses: dict[int, str] = {}
         for spec in specs:
             if spec.printer_id in self._fronts:
                 raise FleetError(f"printer {spec.printer_id} is in the fleet twice")
+            if spec.address:
+                self._addresses[spec.printer_id] = spec.address
             self._fronts[spec.printer_id] = self._front(spec, plan)
 
     def _front(self, spec: PrinterSpec, plan: FleetPlan) -> Front:
@@ -173,7 +178,7 @@ class Fleet:
         front = self.front(printer_id)
         if isinstance(front, PrinterServer):
             return f"tcp://{self.host}:{front.port}"
-        return str(getattr(front, "url", type(front).__name__))
+        return self._addresses.get(printer_id, type(front).__name__)
 
     def connections(self, printer_id: int | None = None) -> int:
         """Connections open at TCP 9100 now, of one printer or of all."""

@@ -14,7 +14,7 @@ from o2o_cli import console
 from o2o_cli.errors import UsageError
 from o2o_cli.fleet.receipts import receipts_at
 from o2o_cli.fleet.spec import MIX, FleetSpec, named_profile, processes_for, profile_of, told_mix
-from o2o_cli.fleet.transports import TRANSPORTS, parse_transports
+from o2o_cli.fleet.transports import TCP, TRANSPORTS, check_mqtt, check_server, fronts_of
 from o2o_cli.fleet.whole import Whole
 from o2o_cli.jobs.receipts import receipts_of, write_pictures
 from o2o_cli.jobs.serving import bind, url_of
@@ -90,7 +90,18 @@ def printers(
     transport: Annotated[
         str,
         typer.Option("--transport", metavar="NAME[=SHARE],...", help=f"Of {', '.join(TRANSPORTS)}."),
-    ] = "tcp9100",
+    ] = TCP,
+    server: Annotated[
+        str | None,
+        typer.Option("--server", metavar="URL", help="The platform, for printers that fetch their jobs from it."),
+    ] = None,
+    mqtt_url: Annotated[
+        str | None,
+        typer.Option("--mqtt-url", metavar="URL", help="The broker; else the platform at --server is asked for it."),
+    ] = None,
+    poll: Annotated[
+        float, typer.Option("--poll", min=0.1, max=86_400, metavar="S", help="Seconds between two polls of a printer.")
+    ] = 5.0,
     announce: AnnounceOption = False,
     stop_on_eof: StopOnEofOption = False,
     quiet: QuietOption = False,
@@ -110,9 +121,7 @@ def printers(
         profile_of(width, mm_s)
     elif profile != MIX:
         named_profile(profile)
-    parse_transports(transport)
     whole = processes_for(count, processes)
-    room = _bind_control(control) if control else None
     spec = FleetSpec(
         count=count,
         host=host,
@@ -122,9 +131,14 @@ def printers(
         seed=seed,
         repair_s=repair,
         journal=str(journal.absolute()),
-        keep=(KEEP if keep is None else keep) if room else 0,
+        keep=(KEEP if keep is None else keep) if control else 0,
         transport=transport,
+        server=check_server(server),
+        mqtt=check_mqtt(mqtt_url),
+        poll_s=poll,
     )
+    fronts_of(spec)  # is everything there that they need?
+    room = _bind_control(control) if control else None
     fleet = Whole(spec, ports_file, whole, room, figures)
 
     def ready() -> None:

@@ -83,12 +83,13 @@ def _plan(spec: FleetSpec) -> Chances:
 
 
 def _specs(spec: FleetSpec) -> Iterable[PrinterSpec]:
-    fronts = fronts_of(spec)
+    deal = fronts_of(spec)
     profiles: dict[str, Any] = {}
     for number, port in zip(spec.numbers, spec.ports, strict=True):
         made = spec.profile_of(number)
         profile = profiles.setdefault(made.name, made)  # one object a model
-        yield PrinterSpec(number, profile, port=port, front=fronts(number))
+        front, address = deal(number)
+        yield PrinterSpec(number, profile, port=port, front=front, address=address)
 
 
 async def _run(sock: socket.socket) -> None:

@@ -28,7 +28,7 @@ from o2o_cli.fleet.figures import PartFigures
 from o2o_cli.fleet.part import Part
 from o2o_cli.fleet.parts import Parts
 from o2o_cli.fleet.spec import FleetSpec
-from o2o_cli.fleet.transports import parse_transports, transport_of
+from o2o_cli.fleet.transports import TCP, parse_transports, transport_of
 from o2o_cli.fleet.wire import Wire
 from o2o_cli.jobs.serving import Site, served, stop_event
 from o2o_cli.up.child import Child, Program
@@ -134,7 +134,7 @@ class Whole:
         """Where each printer listens: where it was, or a place of its own; 0 for those that do not listen."""
         spec, known = self.spec, self._known()
         shares = parse_transports(spec.transport)
-        listening = [number for number in spec.numbers if transport_of(number, shares) == "tcp9100"]
+        listening = [number for number in spec.numbers if transport_of(number, shares) == TCP]
         new = [number for number in listening if number not in known]
         made = free_ports(len(new), host=spec.host, apart_from=known.values()) if new else []
         places = {**known, **dict(zip(new, made, strict=True))}
