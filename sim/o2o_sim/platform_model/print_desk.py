@@ -25,16 +25,28 @@ from o2o_domain.tickets import Escalation, GiveUp, PrintOutcome, PrintPolicy, Re
 from o2o_sim.platform_model.catalogue import Catalogue
 from o2o_sim.platform_model.deadlines import Deadlines
 from o2o_sim.platform_model.desk import Desk
-from o2o_sim.platform_model.records import Order, Receipt, Ticket
+from o2o_sim.platform_model.records import MetFault, Order, Receipt, Ticket
 from o2o_sim.port import AppNotice, TicketOnPaper
 from o2o_sim.printers.faults import FaultDraws, PrinterFault
-from o2o_sim.printers.paper import lines_within, ticket_mm
+from o2o_sim.printers.paper import lines_within, spoiled, ticket_bytes, ticket_mm
 from o2o_sim.printers.printer import Printer, profile_of
 from o2o_sim.servers import Servers
 
 WIDTH_COLS = {"58mm": 32, "80mm": 48}
-OUTCOMES = {PrinterFault.PAPER_END: PrintOutcome.PAPER_END, PrinterFault.OFFLINE: PrintOutcome.REFUSED}
+OUTCOMES = {
+    PrinterFault.PAPER_END: PrintOutcome.PAPER_END,
+    PrinterFault.OFFLINE: PrintOutcome.REFUSED,
+    PrinterFault.COVER_OPEN: PrintOutcome.COVER_OPEN,
+    PrinterFault.HALF_OPEN: PrintOutcome.BROKEN_BEFORE_SEND,
+}
 """What an attempt ends with when the printer was in trouble before anything was sent."""
+BREAKS = (PrinterFault.POWER_BEFORE, PrinterFault.POWER_OFF, PrinterFault.POWER_AFTER, PrinterFault.FLAPPING)
+"""The connection is reset: the platform knows at once that there will be no answer."""
+WAITS = (PrinterFault.COVER_OPEN, PrinterFault.BACKLOG)
+"""The rest of the ticket is out when somebody has come."""
+SPOILED = (PrinterFault.WRONG_CODEPAGE, PrinterFault.NO_PRINT, PrinterFault.OVERRUN)
+"""The paper says something else, or nothing; the printer answers that all is well."""
+NO_REPAIR = (PrinterFault.LOST_ACK, PrinterFault.DUPLICATE, *SPOILED)
 
 
 @dataclass(slots=True)
@@ -54,6 +66,8 @@ class PrintDesk:
     ) -> None:
         self.tickets: list[Ticket] = []
         self.receipts: list[Receipt] = []
+        self.faults_met: list[MetFault] = []
+        """What the printers say of the faults that tickets met."""
         self.relay = Servers(1)
         self.dispatchers = Servers(desk.scenario.platform.dispatchers)
         spec = desk.scenario.printing
@@ -106,55 +120,88 @@ class PrintDesk:
             self._next(lane)
             return
         ticket.attempts += 1
-        fault = self._faults.fault(order_id) if ticket.attempts == 1 else None
         repair_s = self._desk.tempo.run_s(self._faults.repair_s(order_id))
-        if fault is not None:
+        if ticket.attempts == 1 and self._faults.before(order_id):
+            fault = self._meet(ticket, repair_s)
+            assert fault is not None
             lane.printer.meet(fault, repair_s)
         trouble = lane.printer.trouble()
         if trouble is not None:
             self._failed(lane, ticket, OUTCOMES[trouble])
             return
+        fault = None if self._faults.before(order_id) else self._meet(ticket, repair_s)
         self._step(ticket, TicketEvent.CLAIM)
         ticket.claimed = min(claimed_at, now)  # min: a sum of floats may round past the event
         ticket.rendered = min(ticket.claimed + service.render[order_id], now)
         ticket.layout = layout(self._content(ticket.order), self._width)
         ticket.delivered_to_printer = now
-        out_at = lane.printer.put_out(
-            ticket_mm(lane.printer.mechanism, ticket.layout),
+        self._put_out(lane, ticket, fault, repair_s)
+
+    def _meet(self, ticket: Ticket, repair_s: float) -> PrinterFault | None:
+        """The fault that the ticket meets now, if it is to meet one; written down as its printer's word."""
+        order = ticket.order
+        fault = self._faults.fault(order.order_id)
+        if fault is not None:
+            now = self._desk.env.now
+            ticket.met = MetFault(order, fault.value, now, now if fault in NO_REPAIR else now + repair_s)
+            self.faults_met.append(ticket.met)
+        return fault
+
+    def _put_out(self, lane: _Lane, ticket: Ticket, fault: PrinterFault | None, repair_s: float) -> None:
+        """Have a ticket printed, twice if that is what its printer does."""
+        now, printer = self._desk.env.now, lane.printer
+        length_mm = ticket_mm(printer.mechanism, ticket.layout)
+        if fault is PrinterFault.DUPLICATE:
+            printer.put_out(length_mm, repair_s, partial(self._paper, lane, ticket, None))
+        out_at = printer.put_out(
+            length_mm,
             repair_s,
-            partial(self._on_paper, lane, ticket, lane.printer.outages, fault is PrinterFault.LOST_ACK),
+            partial(self._on_paper, lane, ticket, printer.outages, fault),
+            fault=fault,
+            after_mm=self._faults.after_mm(ticket.order.order_id),
+            data_bytes=ticket_bytes(ticket.layout),
         )
-        if out_at > now + self._policy.ack_timeout_s:  # so slow a printer answers too late
+        if out_at > now + self._policy.ack_timeout_s or fault in WAITS:  # so slow a printer answers too late
             self._desk.later(self._policy.ack_timeout_s, partial(self._silent, lane, ticket))
 
+    def _paper(self, lane: _Lane, ticket: Ticket, fault: PrinterFault | None, printed_mm: float, whole: bool) -> None:
+        """Paper is out. A merchant whose ticket nobody can read sees that one came, and reads the order in the app."""
+        order, layout_lines, mechanism = ticket.order, ticket.layout, lane.printer.mechanism
+        if printed_mm > 0.0:
+            count = len(layout_lines) if whole else lines_within(mechanism.profile, layout_lines, printed_mm)
+            text_lines = tuple([line.text for line in layout_lines[:count]])
+            if whole and fault in SPOILED:
+                text_lines = spoiled(fault.value, text_lines)
+            self.receipts.append(Receipt(lane.printer.printer_id, self._desk.env.now, printed_mm, text_lines))
+        if whole:
+            self._inbox(order.merchant_id).put(TicketOnPaper(order.order_id))
+
     def _on_paper(
-        self, lane: _Lane, ticket: Ticket, outages: int, ack_lost: bool, printed_mm: float, whole: bool
+        self, lane: _Lane, ticket: Ticket, outages: int, fault: PrinterFault | None, printed_mm: float, whole: bool
     ) -> None:
         """Paper is out: the merchant sees it, and the printer answers unless the answer is lost.
 
         `outages` are those of the printer when the ticket was sent: one more, and the connection is another.
         """
-        now, order = self._desk.env.now, ticket.order
-        layout_lines, mechanism = ticket.layout, lane.printer.mechanism
-        if printed_mm > 0.0:
-            count = len(layout_lines) if whole else lines_within(mechanism.profile, layout_lines, printed_mm)
-            text_lines = tuple([line.text for line in layout_lines[:count]])
-            self.receipts.append(Receipt(lane.printer.printer_id, now, printed_mm, text_lines))
-        if whole:
-            self._inbox(order.merchant_id).put(TicketOnPaper(order.order_id))
-        if whole and not ack_lost and lane.printer.outages == outages:
+        now = self._desk.env.now
+        self._paper(lane, ticket, fault, printed_mm, whole)
+        answers = whole and fault is not PrinterFault.LOST_ACK and not lane.printer.mute
+        if answers and lane.printer.outages == outages:
             late = ticket.state is TicketState.UNCONFIRMED
             self._step(ticket, TicketEvent.LATE_RESULT if late else TicketEvent.PRINT)
             ticket.printed = now
+            if ticket.met is not None:
+                ticket.met.answered = now
             if not late:
                 self._next(lane)
         elif ticket.state is TicketState.CLAIMED:
             assert ticket.delivered_to_printer is not None
             left_s = max(ticket.delivered_to_printer + self._policy.ack_timeout_s - now, 0.0)
-            self._desk.later(left_s, partial(self._silent, lane, ticket))
+            self._desk.later(0.0 if fault in BREAKS else left_s, partial(self._silent, lane, ticket))
 
     def _silent(self, lane: _Lane, ticket: Ticket, _: Event) -> None:
-        self._failed(lane, ticket, PrintOutcome.SILENT)
+        if ticket.state is TicketState.CLAIMED:
+            self._failed(lane, ticket, PrintOutcome.SILENT)
 
     def _failed(self, lane: _Lane, ticket: Ticket, outcome: PrintOutcome) -> None:
         """The attempt did not end in `printed`: ask the policy."""

@@ -80,6 +80,18 @@ class Ticket:
     printed: float | None = None
     escalation: Escalation | None = None
     layout: tuple[TicketLine, ...] = ()
+    met: MetFault | None = None
+
+
+@dataclass(slots=True, eq=False)
+class MetFault:
+    """What a printer says of a fault that a ticket met (the run table `printer_faults`)."""
+
+    order: Order
+    kind: str
+    at: float
+    until: float
+    answered: float | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -20,6 +20,7 @@ from o2o_results.tables import TABLES
 from o2o_sim.notification.hand_desk import HandDesk
 from o2o_sim.notification.notes import notification_table
 from o2o_sim.platform_model.model import PlatformModel
+from o2o_sim.platform_model.print_desk import PrintDesk
 from o2o_sim.platform_model.records import Order
 
 NOT_SENT = "not_sent"
@@ -43,6 +44,7 @@ def platform_tables(model: PlatformModel) -> dict[str, pa.Table]:
         "requests": _requests(model),
         "tickets": _tickets(model),
         "receipts": _receipts(model),
+        "printer_faults": _printer_faults(model),
         "notifications": _notifications(model),
         "payments": _payments(model),
         "ledger": _ledger(model),
@@ -148,6 +150,22 @@ def _receipts(model: PlatformModel) -> pa.Table:
 def _notifications(model: PlatformModel) -> pa.Table:
     age = Age(model.desk.scenario.printing.age)
     return notification_table(age, model.printing.notes if isinstance(model.printing, HandDesk) else ())
+
+
+def _printer_faults(model: PlatformModel) -> pa.Table:
+    met = model.printing.faults_met if isinstance(model.printing, PrintDesk) else []
+    return _table(
+        "printer_faults",
+        {
+            "printer_id": [one.order.merchant_id for one in met],
+            "at": [one.at for one in met],
+            "kind": [one.kind for one in met],
+            "order_no": [one.order.order_no for one in met],
+            "copy_no": [1] * len(met),
+            "until": [one.until for one in met],
+            "answered": [one.answered for one in met],
+        },
+    )
 
 
 def _payments(model: PlatformModel) -> pa.Table:
