@@ -104,10 +104,11 @@ def register(app: FastAPI, ctx: Context, heard: signs.Signs) -> None:
 
 
 class Became(NamedTuple):
-    """What a result did to a ticket."""
+    """What a result did to a ticket, and the printer's own words where it refused a whole answer."""
 
     ticket_id: int
     judged: Judged
+    words: str = ""
 
 
 class _Server:
@@ -184,9 +185,13 @@ class _Server:
     async def _results(self, merchant_id: int, report: wire.Report) -> None:
         ctx, now = self._ctx, self._ctx.clock.now()
         policy = ctx.settings.print_policy
-        for ticket_id, judged in await ctx.db.write(lambda conn: settled(conn, policy, merchant_id, report, now)):
+        for ticket_id, judged, words in await ctx.db.write(
+            lambda conn: settled(conn, policy, merchant_id, report, now)
+        ):
             outcome, code = judged.verdict.value, judged.code or None
             logs.line("print", merchant_id=merchant_id, ticket_id=ticket_id, outcome=outcome, code=code)
+            if words:
+                log.warning("merchant %s: the printer refused ticket %s: %r", merchant_id, ticket_id, words)
 
     async def _status(self, merchant_id: int, words: dict[str, int]) -> None:
         word = words.get(wire.DEVICE_ID, next(iter(words.values()), None))
@@ -217,10 +222,9 @@ def settled(conn: Connection, policy: PrintPolicy, merchant_id: int, report: wir
                 _keep(conn, merchant_id, judged, result.status, now)
     out = _OUT.first(conn, merchant_id=merchant_id) if refused else None
     if out is not None:
-        log.warning("merchant %s: the printer refused an answer: %s", merchant_id, refused[0][:200])
         judged = Judged(Verdict.UNKNOWN, "refused")
         if _apply(conn, policy, merchant_id, remote.token_of(out.id), judged, now):
-            changed.append(Became(out.id, judged))
+            changed.append(Became(out.id, judged, refused[0][:200] or "no words"))
     return changed
 
 
@@ -234,10 +238,12 @@ def _apply(conn: Connection, policy: PrintPolicy, merchant_id: int, token: str, 
 
 
 def _keep(conn: Connection, merchant_id: int, judged: Judged, word: int | None, now: float) -> None:
-    """What a result says of the printer itself."""
+    """What a result says of the printer itself, if anything."""
+    if word is None and judged.verdict is not Verdict.TROUBLE:
+        return
     named = judged.code if judged.verdict is Verdict.TROUBLE else None if word is None else trouble(word)
     said = Sign(now, named, None if word is None else f"{word:#010x}")
-    text = named or ("ok" if word is None else told(word))
+    text = named or told(word or 0)
     signs.write(conn, [(merchant_id, signs.Sign(now, text, msgspec.json.encode(said).decode()))])
 
 
