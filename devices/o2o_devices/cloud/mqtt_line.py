@@ -8,6 +8,7 @@ the owner's. An idle one is an open socket, this object and one timer.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import NamedTuple, Protocol, cast
 
 from o2o_devices.cloud import mqtt_packets as packets
@@ -16,6 +17,8 @@ from o2o_devices.cloud.mqtt_packets import Connack, Packet, PacketError, Puback,
 SUBSCRIPTION = 0xFFFF
 """Packet identifier of the one SUBSCRIBE; an owner does not use it."""
 _REFUSED = 128
+END_S = 1.0
+"""A broker that has not closed so long after DISCONNECT is left all the same."""
 _PING_AFTER = 0.75
 """Of the keep-alive time: the broker gives up after one and a half of it (section 3.1.2.10)."""
 
@@ -55,6 +58,7 @@ class Line(asyncio.Protocol):
     __slots__ = (
         "_filter",
         "_first",
+        "_gone",
         "_heard",
         "_keepalive_s",
         "_owner",
@@ -74,6 +78,7 @@ class Line(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._heard = True
+        self._gone: asyncio.Future[None] | None = None  # somebody waits for the end
         self._slow: list[bytes] | None = None  # what a slow link still carries
         self.up = False
 
@@ -136,11 +141,14 @@ class Line(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
-    def close(self) -> None:
-        """DISCONNECT: the broker drops the will."""
+    async def end(self) -> None:
+        """DISCONNECT: the broker drops the will, and closes. Who closed first might reset what it has not read yet."""
         if self._transport is not None:
+            self._gone = asyncio.get_running_loop().create_future()
             self.send(packets.DISCONNECT)
-            self._transport.close()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._gone, END_S)
+        self.abort()
 
     def abort(self) -> None:
         """Reset: the broker says the will."""
@@ -150,6 +158,8 @@ class Line(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self.up = False
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -96,7 +96,7 @@ class Session:
         self._stopped, self.mode = True, "off"
         line, self._line = self._line, None
         if line is not None:
-            line.close()
+            await line.end()
         if self._pause is not None:
             self._pause.cancel()
         task, self._task = self._task, None
