@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from typing import Any
 
 import msgspec
 
 from o2o_platform.printing.drivers import Driver, PrintFailed
-from o2o_platform.printing.drivers.vendor import Fate, Form, UnclearError, VendorJob, opener
+from o2o_platform.printing.drivers.vendor import Fate, Form, UnclearError, VendorJob, opener, order_id_of
 from o2o_platform.printing.media import markup
 from o2o_platform.settings import Settings
 
@@ -28,8 +29,8 @@ MAX_EXPIRED_S = 86_400
 
 class _Reply(msgspec.Struct):
     ret: int
-    msg: str = ""
-    data: str | bool | None = None
+    msg: Any = None
+    data: Any = None
 
 
 _REPLY = msgspec.json.Decoder(_Reply)
@@ -66,9 +67,7 @@ class Feie:
         reply = _decoded(raw)
         if reply.ret != 0:
             raise PrintFailed(f"feie_{reply.ret}")
-        if not isinstance(reply.data, str) or not reply.data:
-            raise UnclearError("a job without an id")
-        return reply.data
+        return order_id_of(reply.data)
 
     def asking(self, serial: str, order_id: str, now: float) -> Form:
         """How a job stands."""

@@ -41,6 +41,8 @@ T = TypeVar("T")
 FRESH_S = 10.0
 """A cloud that answered within this time is taken to be there."""
 UNREACHED = "cloud_unreachable"
+MAX_ID = 64
+"""Characters of a cloud's id of a job, at most."""
 _COME_AGAIN = (429, 503)
 
 
@@ -78,6 +80,14 @@ class VendorJob:
     token: str
     content: str
     expires: float
+
+
+def order_id_of(value: object) -> str:
+    """The cloud's id of a job. Raises UnclearError if that is none: a job was taken, and nobody knows which."""
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if not 1 <= len(text) <= MAX_ID or not text.isprintable():
+        raise UnclearError("a job without a usable id")
+    return text
 
 
 class Vendor(Protocol):
@@ -220,7 +230,7 @@ class _Seat:
         ctx, vendor = self._link.ctx, self._cloud.vendor
         try:
             raw = await wait_for(ctx.clock, self._cloud.ask(vendor.looking(self._serial, ctx.clock.now())), timeout_s)
-            hint = vendor.status(raw)
+            hint = "".join(char for char in vendor.status(raw) if char.isprintable())
         except (UnreachedError, UnclearError, TimeoutError):
             return PrintOutcome.REFUSED
         except PrintFailed:

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from o2o_platform.printing.drivers import Driver, PrintFailed
-from o2o_platform.printing.drivers.vendor import Fate, Form, UnclearError, VendorJob, opener
+from o2o_platform.printing.drivers.vendor import Fate, Form, UnclearError, VendorJob, opener, order_id_of
 from o2o_platform.printing.media import markup
 from o2o_platform.settings import Settings
 
@@ -31,8 +31,13 @@ STATUS = {"0": "offline", "1": "online", "2": "paper_end"}
 
 class _Reply(msgspec.Struct):
     error: int | str
-    error_description: str = ""
-    body: dict[str, Any] = {}
+    error_description: Any = None
+    body: Any = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The body, where it is an object; an empty one may come as anything."""
+        return self.body if isinstance(self.body, dict) else {}
 
 
 _REPLY = msgspec.json.Decoder(_Reply)
@@ -67,10 +72,7 @@ class Yilianyun:
         reply = _decoded(raw)
         if str(reply.error) != "0":
             raise PrintFailed(f"yilianyun_{reply.error}")
-        order_id = str(reply.body.get("id", ""))
-        if not order_id:
-            raise UnclearError("a job without an id")
-        return order_id
+        return order_id_of(reply.fields.get("id"))
 
     def asking(self, serial: str, order_id: str, now: float) -> Form:
         """How a job stands."""
@@ -79,7 +81,7 @@ class Yilianyun:
     def fate(self, raw: bytes) -> Fate:
         """What the answer to `asking` or `withdrawing` says."""
         reply = _decoded(raw)
-        return _FATES.get(str(reply.body.get("status")), Fate.UNKNOWN) if str(reply.error) == "0" else Fate.UNKNOWN
+        return _FATES.get(str(reply.fields.get("status")), Fate.UNKNOWN) if str(reply.error) == "0" else Fate.UNKNOWN
 
     def looking(self, serial: str, now: float) -> Form:
         """How a printer is."""
@@ -88,7 +90,7 @@ class Yilianyun:
     def status(self, raw: bytes) -> str:
         """What the cloud believes of the printer: offline, online or paper_end."""
         reply = _decoded(raw)
-        state = str(reply.body.get("state"))
+        state = str(reply.fields.get("state"))
         return STATUS.get(state, state) if str(reply.error) == "0" else f"error {reply.error}"
 
     def withdrawing(self, serial: str, order_id: str, now: float) -> Form:
