@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 from o2o_devices.errors import DecodeError
 from o2o_devices.escpos.status import Status
 from o2o_devices.mechanism import Profile
-from o2o_devices.media import starprnt, text
+from o2o_devices.media import png, starprnt, text
 
 CLIENT_TYPE = "Star mC-Print3"
 CLIENT_VERSION = "5.1"
@@ -32,16 +32,28 @@ def _starprnt(data: bytes, headers: Mapping[str, str]) -> bytes:
     return starprnt.to_escpos(data)
 
 
-def _text(data: bytes, headers: Mapping[str, str]) -> bytes:
+def _cut(headers: Mapping[str, str]) -> tuple[text.Cut, bool]:
+    """X-Star-Cut: what the server wants behind a medium that cannot say so itself."""
     kind, _, rest = headers.get("x-star-cut", "partial; feed=true").partition(";")
     cut: text.Cut = "none" if kind.strip() == "none" else "full" if kind.strip() == "full" else "partial"
-    return text.to_escpos(data, cut=cut, feed="feed=false" not in rest.replace(" ", ""))
+    return cut, "feed=false" not in rest.replace(" ", "")
+
+
+def _text(data: bytes, headers: Mapping[str, str]) -> bytes:
+    cut, feed = _cut(headers)
+    return text.to_escpos(data, cut=cut, feed=feed)
+
+
+def _png(data: bytes, headers: Mapping[str, str]) -> bytes:
+    cut, feed = _cut(headers)
+    return png.to_escpos(data, cut=cut, feed=feed)
 
 
 MEDIA: dict[str, Decoder] = {
     "application/vnd.star.starprnt": _starprnt,
     "application/vnd.star.starprntcore": _starprnt,
     "text/plain": _text,
+    "image/png": _png,
 }
 """What the printer can print, by media type."""
 

@@ -36,4 +36,9 @@ def to_escpos(data: bytes, *, cut: Cut = "partial", feed: bool = True) -> bytes:
     text = _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
     if not text.endswith("\n"):
         text += "\n"
-    return b"\x1b@\x1c&" + text.encode("gb18030") + _CUTS.get((cut, feed), b"")
+    return b"\x1b@\x1c&" + text.encode("gb18030") + cut_bytes(cut, feed)
+
+
+def cut_bytes(cut: Cut, feed: bool) -> bytes:
+    """A cut as the engine has it, after a feed to the blade or at once."""
+    return _CUTS.get((cut, feed), b"")

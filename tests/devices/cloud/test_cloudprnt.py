@@ -305,7 +305,7 @@ def test_client_actions_are_answered_at_once() -> None:
         assert results == {
             "ClientType": "Star mC-Print3",
             "ClientVersion": "5.1",
-            "Encodings": "application/vnd.star.starprnt;application/vnd.star.starprntcore;text/plain",
+            "Encodings": "application/vnd.star.starprnt;application/vnd.star.starprntcore;text/plain;image/png",
             "GetPollInterval": "3600",
             "PageInfo": {
                 "paperWidth": "80",
