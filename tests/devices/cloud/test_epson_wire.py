@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from urllib.parse import parse_qs
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from o2o_devices.cloud import epson_wire as wire
 from o2o_devices.cloud.epson_wire import Foreign, RefusedWhole, Result
@@ -135,3 +138,9 @@ def test_status_words(status: Status, word: int) -> None:
     assert wire.status_word(status) == word
     assert f'asbstatus="0x{word:08X}"' in wire.notification(word)
     assert 0x0F030014 | wire.PRINTED == 251854870
+
+
+@given(st.one_of(st.binary(max_size=60), st.text(max_size=60).map(lambda text: request(text))))
+def test_whatever_a_server_answers_it_is_read_dropped_or_refused(body: bytes) -> None:
+    with suppress(Foreign, RefusedWhole):
+        assert wire.read(body).jobs == ()

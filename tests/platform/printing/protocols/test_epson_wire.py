@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from urllib.parse import urlencode
 from xml.etree import ElementTree as Tree
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from o2o_platform.errors import Unprocessable
 from o2o_platform.printing.protocols.epson_wire import Result, form, print_request, report, statuses
@@ -158,3 +161,21 @@ def test_what_a_document_says_of_its_encoding_does_not_count() -> None:
 
 def test_a_report_of_very_many_jobs_is_cut() -> None:
     assert len(report("<PrintResponseInfo>" + "<response/>" * 2000 + "</PrintResponseInfo>").results) == 100
+
+
+PIECES = st.sampled_from(
+    ["<PrintResponseInfo>", "</PrintResponseInfo>", "<ePOSPrint>", "<response success='true'/>", "&#0;"]
+)
+
+
+@given(st.lists(st.one_of(PIECES, st.text(max_size=8)), max_size=12).map("".join))
+def test_whatever_comes_it_is_read_or_refused(text: str) -> None:
+    for read in (report, statuses):
+        with suppress(Unprocessable):
+            read(text)  # type: ignore[operator]
+
+
+@given(st.binary(max_size=60))
+def test_whatever_body_comes_it_is_a_form_or_refused(body: bytes) -> None:
+    with suppress(Unprocessable):
+        assert form(b"ConnectionType=SetStatus&ID=x&Status=" + body).printer_id in ("x", "")
