@@ -428,14 +428,17 @@ def test_a_result_that_the_broker_has_not_acknowledged_is_sent_again(broker: Own
     async def test() -> None:
         slow = replace(FAST, mm_s=20.0)
         async with kitchen_of(broker, slow) as (kitchen, server):
+            topic = f"star/cloudprnt/to-server/{server._colons}/#"
+            ours: dict[str, Any] = {"identifier": "server", "clean_session": False}  # what comes waits for us
+            async with aiomqtt.Client("127.0.0.1", broker.port, **ours) as client:
+                await client.subscribe(topic, qos=1)
             await server.job("t1")
             await until(lambda: kitchen.front._worker is not None)
             broker.stop()
             await until(lambda: kitchen.paper)
             broker.start()
-            async with aiomqtt.Client("127.0.0.1", broker.port) as client:
+            async with aiomqtt.Client("127.0.0.1", broker.port, **ours) as client:
                 again = Server(client, kitchen.mac)
-                await client.subscribe(f"star/cloudprnt/to-server/{again._colons}/#", qos=1)
                 hearing = asyncio.create_task(again.hear())
                 await until(lambda: again.results)
                 assert again.results[0] == ("t1", True, "200")
