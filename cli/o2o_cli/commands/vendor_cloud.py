@@ -10,8 +10,8 @@ import uvloop
 
 from o2o_cli.commands.printers import FaultsOption, SpeedOption
 from o2o_cli.errors import UsageError
-from o2o_cli.jobs import roles
 from o2o_cli.fleet.spec import profile_of
+from o2o_cli.jobs import roles
 from o2o_cli.jobs.platform import read_settings
 from o2o_cli.jobs.serving import Site, bind, inherited, serve, url_of
 from o2o_cli.options import file_for
