@@ -99,6 +99,7 @@ def test_raw_commands() -> None:
         '<text align="middle"/>',
         '<text lang="xx"/>',
         '<text em="yes"/>',
+        '<text color="red"/>',
         "<text><text/></text>",
         "loose",
         "<text/>loose",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from o2o_domain.epson import CODES, Asb, Judged, Verdict, judge, told, trouble
+from o2o_domain.epson import CODES, HOLD_S, Asb, Judged, Verdict, held, judge, told, trouble
 
 MANUAL = (  # ePOS-Print XML User's Manual, TM-U220 page 68
     "EPTR_AUTOMATICAL", "EPTR_BATTERY_LOW", "EPTR_COVER_OPEN", "EPTR_CUTTER", "EPTR_MECHANICAL", "EPTR_REC_EMPTY",
@@ -66,3 +66,10 @@ def test_status_words_for_people() -> None:
     assert told(251854870) == "near_end"
     assert told(251658262) == "ok"
     assert told(251854870 | Asb.PAPER_END) == "paper_end"
+
+
+def test_trouble_is_believed_for_so_long_and_wellness_at_once() -> None:
+    assert held("paper_end", 100.0, 100.0)
+    assert held("paper_end", 100.0, 100.0 + HOLD_S - 0.001)
+    assert not held("paper_end", 100.0, 100.0 + HOLD_S)
+    assert not held(None, 100.0, 100.0)

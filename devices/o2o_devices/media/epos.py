@@ -45,6 +45,7 @@ _BARCODES = {
     "upc_a": 65, "upc_e": 66, "ean13": 67, "jan13": 67, "ean8": 68, "jan8": 68, "code39": 69, "itf": 70, "codabar": 71,
     "code93": 72, "code128": 73,
 }  # fmt: skip
+_COLORS = dict.fromkeys(("none", "color_1", "color_2", "color_3", "color_4"), 0)
 _HRI = {"none": 0, "above": 1, "below": 2, "both": 3}
 
 
@@ -126,7 +127,8 @@ class _Job:
         if (x := _number(element, "x", 0, 65535)) is not None:
             out += b"\x1b$" + x.to_bytes(2, "little")
         _number(element, "y", 0, 65535)  # for page mode
-        _choice(element, "smooth", _BOOLS)
+        _choice(element, "smooth", _BOOLS)  # neither can be seen on this paper
+        _choice(element, "color", _COLORS)
         if element.text:
             self._write(_CONTROL.sub("", element.text))
 
@@ -220,6 +222,7 @@ class _Job:
         row = (width + 7) // 8
         if len(data) != row * height:
             raise DecodeError(SCHEMA_ERROR, f"an image of {len(data)} bytes, not {row} x {height}")
+        _choice(element, "color", _COLORS)
         self._aligned_by(element)
         self.out += b"\x1dv0\x00" + row.to_bytes(2, "little") + height.to_bytes(2, "little") + data
         self._at_start = True
@@ -250,8 +253,8 @@ _ELEMENTS: dict[str, tuple[frozenset[str], _Handle]] = {
         ("text", "lang font smooth dw dh width height reverse ul em color x y linespc rotate align", _Job.text),
         ("feed", "unit line linespc", _Job.feed),
         ("cut", "type", _Job.cut),
-        ("symbol", "type level width height size align rotate", _Job.symbol),
-        ("barcode", "type hri font width height align rotate", _Job.barcode),
+        ("symbol", "type level width height size align", _Job.symbol),
+        ("barcode", "type hri font width height align", _Job.barcode),
         ("image", "width height color align mode", _Job.image),
         ("pulse", "drawer time", _Job.pulse),
         ("command", "", _Job.command),
