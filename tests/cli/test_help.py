@@ -16,7 +16,7 @@ from o2o_scenarios.loader import catalogue, load
 
 GROUPS = {
     "scenarios": ("list", "show", "check", "schema"),
-    "bench": ("hot-paths", "order-path", "end-to-end"),
+    "bench": ("hot-paths", "order-path", "end-to-end", "printers"),
     "chaos": ("order-path", "payments"),
     "printers": ("show",),
 }
