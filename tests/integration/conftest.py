@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+import servers
 from o2o_scenarios.schema import Scenario
 
 PASSWORD = "only-for-this-test"
@@ -140,6 +141,57 @@ def served(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     yield make
     for one in made:
         one.close()
+
+
+class Scaled:
+    """`o2o up` with two workers, on the tests' own PostgreSQL and Redis."""
+
+    def __init__(self, folder: Path, database: str, redis: str, settings: dict[str, Any]) -> None:
+        self.state = folder / "state"
+        argv = [sys.executable, "-m", "o2o_cli.main", "up", "--state", str(self.state), "--port", "0", "--announce"]
+        argv += ["--workers", "2", "--printers", "0", "--database", database, "--redis", redis]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("O2O_")}
+        environment |= {f"O2O_{name.upper()}": str(value) for name, value in settings.items()}
+        with (folder / "up.log").open("w") as log:
+            self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+        stuck = threading.Timer(PATIENCE_S, self._process.kill)
+        stuck.start()
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        stuck.cancel()
+        assert line, (folder / "up.log").read_text()
+        self.base_url = str(json.loads(line)["base_url"])
+
+    def kill_a_worker(self) -> None:
+        rows = json.loads((self.state / "up.json").read_text(encoding="utf-8"))["processes"]
+        os.kill(next(row["pid"] for row in rows if row["name"] == "worker-1"), signal.SIGKILL)
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(PATIENCE_S)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+@pytest.fixture(params=["embedded", "scaled"])
+def platform(
+    request: pytest.FixtureRequest, tmp_path: Path, served: Callable[..., Any]
+) -> Iterator[tuple[str, Callable[[], None]]]:
+    """A platform of processes of its own, with the settings in the module's SETTINGS: its URL, and what to do to it in
+    the middle (the scaled set loses a worker)."""
+    settings: dict[str, Any] = request.module.SETTINGS
+    if request.param == "embedded":
+        one = served(**settings)
+        one.start()
+        yield one.base_url, lambda: None
+        return
+    with servers.postgres_database() as database, servers.redis_prefix() as (redis, prefix):
+        up = Scaled(tmp_path, database, redis, {**settings, "redis_prefix": prefix, "admin_password": PASSWORD})
+        try:
+            yield up.base_url, up.kill_a_worker
+        finally:
+            up.close()
 
 
 @pytest.fixture(scope="session")

@@ -8,21 +8,13 @@ late resolve it; nothing stays open. In the scaled set a worker is killed in the
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import signal
-import subprocess
-import sys
-import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-import servers
 from o2o_devices.cloud.epson import EpsonPrinter
 from o2o_devices.cloud.machine import Machine
 from o2o_devices.faults import KINDS, Met, TicketFault
@@ -39,62 +31,12 @@ ORDERS, SHOPS = 54, 6
 FAST = Profile(mm_s=2_000.0, cut_s=0.0, cut_feed_mm=0.0)
 RESULT_S, LATE_S = 2.0, 3.5
 SPOILED = {"no_print", "wrong_codepage", "overrun"}
-SETTINGS = {"enforce_hours": "false", "print_result_s": RESULT_S, "print_ack_timeout_s": 8.0}
+SETTINGS: dict[str, Any] = {"enforce_hours": "false", "print_result_s": RESULT_S, "print_ack_timeout_s": 8.0}
 
 
 @pytest.fixture(scope="module")
 def anyio_backend() -> str:
     return "asyncio"
-
-
-class Scaled:
-    """`o2o up` with two workers, on the tests' own PostgreSQL and Redis."""
-
-    def __init__(self, folder: Path, database: str, redis: str, prefix: str, password: str) -> None:
-        self.state = folder / "state"
-        argv = [sys.executable, "-m", "o2o_cli.main", "up", "--state", str(self.state), "--port", "0", "--announce"]
-        argv += ["--workers", "2", "--printers", "0", "--database", database, "--redis", redis]
-        settings = {**SETTINGS, "redis_prefix": prefix, "admin_password": password}
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("O2O_")}
-        environment |= {f"O2O_{name.upper()}": str(value) for name, value in settings.items()}
-        with (folder / "up.log").open("w") as log:
-            self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
-        stuck = threading.Timer(PATIENCE_S, self._process.kill)
-        stuck.start()
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        stuck.cancel()
-        assert line, (folder / "up.log").read_text()
-        self.base_url = str(json.loads(line)["base_url"])
-
-    def kill_a_worker(self) -> None:
-        rows = json.loads((self.state / "up.json").read_text(encoding="utf-8"))["processes"]
-        os.kill(next(row["pid"] for row in rows if row["name"] == "worker-1"), signal.SIGKILL)
-
-    def close(self) -> None:
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            self._process.wait(PATIENCE_S)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-
-
-@pytest.fixture(params=["embedded", "scaled"])
-def platform(
-    request: pytest.FixtureRequest, tmp_path: Path, served: Callable[..., Any], password: str
-) -> Iterator[tuple[str, Callable[[], None]]]:
-    """A platform's URL, and what to do to it in the middle."""
-    if request.param == "embedded":
-        one = served(**SETTINGS)
-        one.start()
-        yield one.base_url, lambda: None
-        return
-    with servers.postgres_database() as database, servers.redis_prefix() as (redis, prefix):
-        up = Scaled(tmp_path, database, redis, prefix, password)
-        try:
-            yield up.base_url, up.kill_a_worker
-        finally:
-            up.close()
 
 
 class Kitchen:
@@ -107,7 +49,12 @@ class Kitchen:
         self.fronts: list[EpsonPrinter] = []
 
         def front(number: int, printer: VirtualPrinter) -> Front:
-            how = {"interval_s": 0.1, "status_interval_s": 0.2, "late_result_s": LATE_S, "first_s": 0.01 * number}
+            how: dict[str, Any] = {
+                "interval_s": 0.1,
+                "status_interval_s": 0.2,
+                "late_result_s": LATE_S,
+                "first_s": 0.01 * number,
+            }
             made = EpsonPrinter(Machine(printer), f"shop-{number}", f"{url}/epson", secret=secrets[number], **how)
             self.fronts.append(made)
             return made
@@ -173,9 +120,9 @@ async def test_fifty_orders_with_every_fault(
     assert sum(front.jobs for front in kitchen.fronts) <= ORDERS
     resolved = 0
     for row in rows:
-        number = numbers[row["order_id"]]
-        papers, met = kitchen.papers[number], kitchen.met[number]
-        about = (number, row["state"], row["code"], papers, met)
+        order_no = numbers[row["order_id"]]
+        papers, met = kitchen.papers[order_no], kitchen.met[order_no]
+        about = (order_no, row["state"], row["code"], papers, met)
         if row["state"] == "printed":
             assert papers == (0 if met & SPOILED else 2 if "duplicate" in met else 1), about
         elif row["state"] == "failed":
