@@ -9,10 +9,12 @@ A command that is not in the table is reported (it becomes an unknown command of
 counts). Nobody can tell its arguments from text, so what follows it is dropped up to the next line feed or command: a
 line may be missing, no rubbish is printed.
 
-Sources. S: StarPRNT Command Specifications, Rev. 2.25 (Star Micronics), the Line Mode one where pages agree. R: the
-star-prnt language of receipt-printer-encoder (MIT), for byte codes that senders really use. J: Star's StarIO samples
-for Android, for ESC GS ) U. A job begins with the modes of ESC @ (assumed; a printer's own settings are the same for
-every job). Page mode prints in the order of the data (not modelled further).
+Sources. S: StarPRNT Command Specifications (Rev. 2.13, 2.25, SM-L) and STAR Line Mode Command Specifications (Star
+Micronics), pages as manual archives publish them. R: the star-prnt language of receipt-printer-encoder (MIT), for byte
+codes and code page numbers that senders really use; a test runs it. J: Star's StarIO samples for Android, for
+ESC GS ) U. L: LinusU/cloudprnt-emulator (MIT). M: from memory; the number of arguments was in no source at hand.
+A job begins with the modes of ESC @ (assumed: what one job sets is not the next one's). Page mode prints in the order
+of the data.
 """
 
 from __future__ import annotations

@@ -56,6 +56,7 @@ Action = Callable[[State, bytes], None]
 
 class Command(NamedTuple):
     name: str
+    what: str
     size: shapes.Size
     action: Action | None
     source: str
@@ -251,75 +252,81 @@ CONTROLS: dict[int, Action] = {
 """Single bytes below 0x20."""
 
 _PLAIN: dict[bytes, Command] = {
-    b"@": Command("ESC @", 0, _reset, "S"),
-    b"\x07": Command("ESC BEL", 2, None, "S"),
-    b"\x0e": Command("ESC SO", 0, _sized(height=2), "S"),
-    b"\x14": Command("ESC DC4", 0, _sized(height=1), "S"),
-    b"\x06": Command("ESC ACK", 1, None, "S"),
-    b" ": Command("ESC SP n", 1, _position(b"\x1b "), "S"),
-    b"$": Command("ESC $ n", 1, None, "S"),
-    b"%": Command("ESC % n", 1, None, "S"),
-    b"&": Command("ESC &", shapes.glyph, None, "S"),
-    b"-": Command("ESC - n", 1, _underline, "S"),
-    b"/": Command("ESC / n", 1, None, "S"),
-    b"0": Command("ESC 0", 0, _put(b"\x1b3" + bytes([3 * DOTS_PER_MM])), "S"),
-    b"4": Command("ESC 4", 0, _put(b"\x1dB\x01"), "S"),
-    b"5": Command("ESC 5", 0, _put(b"\x1dB\x00"), "S"),
-    b":": Command("ESC :", 0, None, "S"),
-    b"?": Command("ESC ? LF NUL", 2, _reset, "S"),
-    b"B": Command("ESC B", shapes.up_to(b"\x00"), None, "S"),
-    b"C": Command("ESC C n", 1, None, "S"),
-    b"D": Command("ESC D n... NUL", shapes.up_to(b"\x00"), _position(b"\x1bD"), "S"),
-    b"E": Command("ESC E", 0, _put(b"\x1bE\x01"), "S"),
-    b"F": Command("ESC F", 0, _put(b"\x1bE\x00"), "S"),
-    b"I": Command("ESC I n", 1, _feed(8), "S"),
-    b"J": Command("ESC J n", 1, _feed(4), "S"),
-    b"K": Command("ESC K", shapes.columns(1), _bits(0), "S"),
-    b"L": Command("ESC L", shapes.columns(1), _bits(1), "S"),
-    b"M": Command("ESC M", 0, None, "S"),
-    b"P": Command("ESC P", 0, None, "S"),
-    b"Q": Command("ESC Q n", 1, None, "S"),
-    b"R": Command("ESC R n", 1, None, "S"),
-    b"W": Command("ESC W n", 1, _wide, "S"),
-    b"X": Command("ESC X", shapes.columns(3), _bits(33), "S, R"),
-    b"_": Command("ESC _ n", 1, None, "S"),
-    b"a": Command("ESC a n", 1, _feed_lines, "S"),
-    b"b": Command("ESC b ... RS", shapes.up_to(b"\x1e", 4), _barcode, "S, R"),
-    b"d": Command("ESC d n", 1, _cut, "S, R"),
-    b"g": Command("ESC g", 0, None, "S"),
-    b"h": Command("ESC h n", 1, _high, "S"),
-    b"i": Command("ESC i n1 n2", 2, _expand, "S, R"),
-    b"k": Command("ESC k n 0 ...", shapes.strip, _image_strip, "S"),
-    b"l": Command("ESC l n", 1, None, "S"),
-    b"p": Command("ESC p", 0, None, "S"),
-    b"q": Command("ESC q", 0, None, "S"),
-    b"r": Command("ESC r c1 c2 d1..d72", 74, None, "S"),
-    b"s": Command("ESC s n1 n2", 2, None, "S"),
-    b"t": Command("ESC t n1 n2", 2, None, "S"),
-    b"z": Command("ESC z n", 1, _spacing, "S, R"),
+    b"@": Command("ESC @", "modes as at power-on", 0, _reset, "S"),
+    b"\x07": Command("ESC BEL", "drawer pulse widths", 2, None, "R"),
+    b"\x0e": Command("ESC SO", "double height", 0, _sized(height=2), "S"),
+    b"\x14": Command("ESC DC4", "double height off", 0, _sized(height=1), "S"),
+    b"\x06": Command("ESC ACK", "status requests", 1, None, "M"),
+    b" ": Command("ESC SP n", "space after characters", 1, _position(b"\x1b "), "S"),
+    b"$": Command("ESC $ n", "Shift JIS mode", 1, None, "S"),
+    b"%": Command("ESC % n", "own characters on or off", 1, None, "M"),
+    b"&": Command("ESC &", "define or remove an own character", shapes.glyph, None, "M"),
+    b"-": Command("ESC - n", "underline", 1, _underline, "S"),
+    b"/": Command("ESC / n", "slashed zero", 1, None, "S"),
+    b"0": Command("ESC 0", "line spacing 3 mm", 0, _put(b"\x1b3" + bytes([3 * DOTS_PER_MM])), "S"),
+    b"4": Command("ESC 4", "white on black", 0, _put(b"\x1dB\x01"), "S"),
+    b"5": Command("ESC 5", "white on black off", 0, _put(b"\x1dB\x00"), "S"),
+    b":": Command("ESC :", "16 dot pitch", 0, None, "S"),
+    b"?": Command("ESC ? LF NUL", "reset", 2, _reset, "M"),
+    b"B": Command("ESC B", "vertical tab stops", shapes.up_to(b"\x00"), None, "M"),
+    b"C": Command("ESC C n", "page length", 1, None, "S"),
+    b"D": Command("ESC D n... NUL", "tab stops", shapes.up_to(b"\x00"), _position(b"\x1bD"), "S"),
+    b"E": Command("ESC E", "emphasised", 0, _put(b"\x1bE\x01"), "S"),
+    b"F": Command("ESC F", "emphasised off", 0, _put(b"\x1bE\x00"), "S"),
+    b"I": Command("ESC I n", "feed n/8 mm", 1, _feed(8), "S"),
+    b"J": Command("ESC J n", "feed n/4 mm", 1, _feed(4), "S"),
+    b"K": Command("ESC K", "bit image, 8 dots", shapes.columns(1), _bits(0), "S"),
+    b"L": Command("ESC L", "bit image, 8 dots, double density", shapes.columns(1), _bits(1), "S"),
+    b"M": Command("ESC M", "12 dot pitch", 0, None, "S"),
+    b"P": Command("ESC P", "15 dot pitch", 0, None, "S"),
+    b"Q": Command("ESC Q n", "right margin", 1, None, "S"),
+    b"R": Command("ESC R n", "international characters", 1, None, "S"),
+    b"W": Command("ESC W n", "width of characters", 1, _wide, "S"),
+    b"X": Command("ESC X", "bit image, 24 dots", shapes.columns(3), _bits(33), "S, R"),
+    b"_": Command("ESC _ n", "line above characters", 1, None, "S"),
+    b"a": Command("ESC a n", "feed n lines", 1, _feed_lines, "S"),
+    b"b": Command("ESC b ... RS", "bar code", shapes.up_to(b"\x1e", 4), _barcode, "S, R"),
+    b"d": Command("ESC d n", "cut, at once or after a feed", 1, _cut, "S, R"),
+    b"g": Command("ESC g", "14 dot pitch", 0, None, "S"),
+    b"h": Command("ESC h n", "height of characters", 1, _high, "S"),
+    b"i": Command("ESC i n1 n2", "height and width of characters", 2, _expand, "S, R"),
+    b"k": Command("ESC k n 0 ...", "image, 24 rows", shapes.strip, _image_strip, "M"),
+    b"l": Command("ESC l n", "left margin", 1, None, "S"),
+    b"p": Command("ESC p", "JIS mode", 0, None, "S"),
+    b"q": Command("ESC q", "JIS mode off", 0, None, "S"),
+    b"r": Command("ESC r c1 c2 d1..d72", "define a Chinese character", 74, None, "M"),
+    b"s": Command("ESC s n1 n2", "space around two-byte characters", 2, None, "S"),
+    b"t": Command("ESC t n1 n2", "space around one-byte Chinese characters", 2, None, "S"),
+    b"z": Command("ESC z n", "line spacing 3 or 4 mm", 1, _spacing, "S, R"),
 }
 _GS: dict[bytes, Command] = {
-    b"\x07": Command("ESC GS BEL m n1 n2", 3, None, "S"),
-    b"\x19": Command("ESC GS EM fn m n1 n2", 4, None, "S"),
-    b"#": Command("ESC GS # m N n1..n4 LF NUL", 8, None, "S"),
-    b"(": Command("ESC GS ( X pL pH ...", shapes.group_counted, None, "S"),
-    b")": Command("ESC GS ) X pL pH ...", shapes.group_counted, _unicode, "S, J"),
-    b"A": Command("ESC GS A n1 n2", 2, _position(b"\x1b$"), "S"),
-    b"P": Command("ESC GS P fn ...", shapes.page, None, "S, R"),
-    b"R": Command("ESC GS R n1 n2", 2, _position(b"\x1b\\"), "S"),
-    b"S": Command("ESC GS S m xL xH yL yH n ...", shapes.raster, _image, "S"),
-    b"a": Command("ESC GS a n", 1, _align, "S, R"),
-    b"t": Command("ESC GS t n", 1, _code_page, "S, R, J"),
-    b"x": Command("ESC GS x ...", shapes.two_dimensional(0), _pdf417, "S, R"),
-    b"y": Command("ESC GS y ...", shapes.two_dimensional(2), _qr, "S, R"),
+    b"\x07": Command("ESC GS BEL m n1 n2", "buzzer", 3, None, "M"),
+    b"\x19": Command("ESC GS EM fn m n1 n2", "buzzer", 4, None, "M"),
+    b"#": Command("ESC GS # m N n1..n4 LF NUL", "memory switch", 8, None, "M"),
+    b"(": Command("ESC GS ( X pL pH ...", "logos and others, skipped by length", shapes.group_counted, None, "M"),
+    b")": Command("ESC GS ) X pL pH ...", "U: UTF-8; others skipped by length", shapes.group_counted, _unicode, "S, J"),
+    b"A": Command("ESC GS A n1 n2", "horizontal position", 2, _position(b"\x1b$"), "S"),
+    b"P": Command("ESC GS P fn ...", "page mode", shapes.page, None, "R, M"),
+    b"R": Command("ESC GS R n1 n2", "relative horizontal position", 2, _position(b"\x1b\\"), "S"),
+    b"S": Command("ESC GS S m xL xH yL yH n ...", "raster image", shapes.raster, _image, "L"),
+    b"a": Command("ESC GS a n", "alignment", 1, _align, "S, R"),
+    b"t": Command("ESC GS t n", "code page", 1, _code_page, "S, R, J"),
+    b"x": Command("ESC GS x ...", "PDF417: S settings, D data, P print", shapes.two_dimensional(0), _pdf417, "S, R"),
+    b"y": Command("ESC GS y ...", "QR code: S settings, D data, P print", shapes.two_dimensional(2), _qr, "S, R"),
 }
+_RS_WHAT = {
+    0x41: "print area", 0x43: "colour", 0x45: "status settings", 0x46: "font", 0x61: "automatic status",
+    0x64: "density", 0x69: "turned characters", 0x6D: "mark sensor", 0x72: "speed",
+}  # fmt: skip
 _RS: dict[bytes, Command] = {
-    bytes([code]): Command(f"ESC RS {chr(code)} n", 1, _font if code == 0x46 else None, "S, R" if code == 0x46 else "S")
-    for code in b"ACEFadimr"
+    bytes([code]): Command(
+        f"ESC RS {chr(code)} n", what, 1, _font if code == 0x46 else None, "S, R" if code == 0x46 else "M"
+    )
+    for code, what in _RS_WHAT.items()
 }
 _FS: dict[bytes, Command] = {
-    b"p": Command("ESC FS p n m", 2, _logo, "S"),
-    b"q": Command("ESC FS q ...", shapes.logos, None, "S"),
+    b"p": Command("ESC FS p n m", "print logo n", 2, _logo, "S"),
+    b"q": Command("ESC FS q ...", "define logos", shapes.logos, None, "M"),
 }
 
 
@@ -330,3 +337,13 @@ def _group(commands: dict[bytes, Command]) -> dict[int, Command]:
 PLAIN = _group(_PLAIN)
 GROUPS = {0x1D: _group(_GS), 0x1E: _group(_RS), 0x1C: _group(_FS)}
 """Commands with a byte between ESC and the opcode, by that byte."""
+
+
+def table() -> str:
+    """The commands as the Markdown table of docs/starprnt.md."""
+    rows = ["| command | what it does here | source |", "|---|---|---|"]
+    groups = (PLAIN, *GROUPS.values())
+    for command in (command for group in groups for command in group.values()):
+        what = command.what if command.action is not None else f"{command.what} (read, no effect)"
+        rows.append(f"| {command.name} | {what} | {command.source} |")
+    return "\n".join(rows)

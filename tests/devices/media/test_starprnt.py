@@ -1,6 +1,7 @@
 """StarPRNT as a Star printer reads it (A14): each command by the bytes that its specification gives."""
 
 import contextlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from o2o_devices.escpos import Interpreter
 from o2o_devices.escpos.events import Cut, Drawer
 from o2o_devices.mechanism import GENERIC_80
 from o2o_devices.media.starprnt import to_escpos
-from o2o_devices.media.starprnt_commands import CONTROLS, GROUPS, PLAIN
+from o2o_devices.media.starprnt_commands import CONTROLS, GROUPS, PLAIN, table
 from o2o_devices.receipt import Receipt, ReceiptLine
 from o2o_domain.pricing import Line
 from o2o_domain.ticket_layout import TicketOrder
@@ -273,3 +274,8 @@ STARTS = [
 def test_no_job_is_more_than_undecodable(job: bytes) -> None:
     with contextlib.suppress(DecodeError):
         Interpreter(GENERIC_80).feed(to_escpos(job) + b"\x1dV\x00")
+
+
+def test_the_documentation_lists_every_command() -> None:
+    page = Path(__file__).parents[3] / "docs" / "starprnt.md"
+    assert table() in page.read_text(encoding="utf-8")
