@@ -124,11 +124,6 @@ class EpsonPrinter:
         return self.machine.printer
 
     @property
-    def url(self) -> str:
-        """Its address as the platform has it."""
-        return f"epson://{self.name}"
-
-    @property
     def owes(self) -> bool:
         """There is something that it has not told yet, or prints."""
         return bool(self._tell) or self.machine.busy

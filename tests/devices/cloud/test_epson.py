@@ -471,10 +471,11 @@ def test_in_a_fleet() -> None:
         ) as fleet:
             await until(lambda: len(server.results) == 1)
             assert paper == [(7, True)]
-            assert fleet.where(7) == "epson://p7"
             assert fleet.idle
             fleet.control(7).power_cut()
             assert fleet.counters().faults == 1
+            await fleet.stop()
         await server.stop()
+        await EpsonPrinter(Machine(VirtualPrinter(FAST, on_paper=lambda receipt, at: None)), "p8", url).stop()
 
     asyncio.run(asyncio.wait_for(main(), 20.0))
