@@ -17,6 +17,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import h11
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from o2o_devices.cloud import cloudprnt_wire as wire
 from o2o_devices.cloud.cloudprnt import CloudPrntPrinter
@@ -364,6 +366,31 @@ def test_credentials_are_the_mac_and_the_secret() -> None:
 def test_an_answer_that_is_none_is_no_job(answer: bytes) -> None:
     read = wire.read_answer(answer)
     assert read is None or read == wire.Answer()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = ("jobReady", "mediaTypes", "jobToken", "deleteMethod", "clientAction", "jobGetUrl", "jobConfirmationUrl")
+ACTION = st.fixed_dictionaries({"request": st.sampled_from(["SetID", "SetPostUrl", "PageInfo", "x"]), "options": JSON})
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from(FIELDS), JSON | st.lists(ACTION, max_size=3)))
+def test_whatever_a_server_says_is_read_and_answered(said: dict[str, Any]) -> None:
+    answer = wire.read_answer(json.dumps(said).encode())
+    assert answer is not None
+    kept = wire.Settings(MAC, 5.0, FAST, wire.MEDIA)
+    results = []
+    for request, options in answer.actions:
+        kept, result = wire.act(kept, request, options)
+        results.append((request, result))
+    body = wire.poll(kept, Status(), "200 OK", token=answer.token, printing=False, results=results)
+    assert json.loads(body)["printerMAC"] == "00:11:62:aa:bb:cc"
+    kind = wire.choose(answer.media_types, wire.MEDIA)
+    assert kind is None or wire.job_url("http://x/", kept, kind, answer.token).isascii()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 import asyncio
 import gc
 import tracemalloc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import pytest
 
@@ -49,6 +50,19 @@ class Server:
             pass
         finally:
             writer.close()
+
+
+@pytest.fixture(params=["asyncio", "uvloop"], autouse=True)
+def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything below holds on both event loops."""
+    if request.param == "uvloop":
+        uvloop = pytest.importorskip("uvloop")
+
+        def run(main: Coroutine[Any, Any, Any]) -> Any:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                return runner.run(main)
+
+        monkeypatch.setattr(asyncio, "run", run)
 
 
 def against(server: Server, test: Callable[[str], Awaitable[None]]) -> None:
