@@ -284,7 +284,8 @@ class Engine:
 
     def _emit(self, receipt: Receipt, at: float, effect: Kind | None, ticket: int) -> None:
         if effect in SPOIL:
-            self._confess(effect, at, ticket, receipt)
+            if receipt.complete:  # half a ticket is waste paper anyway
+                self._confess(effect, at, ticket, receipt)
             receipt = SPOIL[effect](receipt)
         self.counters.receipts += 1
         self.counters.torn += not receipt.complete

@@ -79,6 +79,26 @@ def test_a_fault_without_a_ticket_names_none() -> None:
     assert [(met.kind, met.ticket, met.answered_at) for met in mets] == [("paper_end", 1, None)]
 
 
+@pytest.mark.parametrize("kind", ["wrong_codepage", "no_print", "overrun"])
+def test_half_a_spoiled_ticket_is_waste_paper_and_no_lie(kind: Kind) -> None:
+    """A cloud may have the rest of its jobs printed again: then the second one can be read."""
+    mets: list[Met] = []
+    papers: list[Receipt] = []
+    fault = TicketFault(kind)
+    printer = VirtualPrinter(
+        on_paper=lambda receipt, at: papers.append(receipt), plan=lambda number: None if number else fault
+    )
+    printer.on_met = mets.append
+    printer.receive(TICKET + ASK % 0, 0.0)
+    printer.power_off(0.1)
+    printer.end_job(0.1)
+    printer.power_on()
+    printer.receive(TICKET + ASK % 1, 1.0)
+    printer.advance(10.0)
+    assert [paper.complete for paper in papers] == [False, True]
+    assert mets == []
+
+
 def test_a_ticket_is_not_answered_for_by_the_next_connections_ticket() -> None:
     """Half a ticket that a mute printer has read stays in it; the next one comes out on the same paper."""
     mets: list[Met] = []

@@ -1,14 +1,21 @@
-"""The model's tickets against the platform's bytes on a virtual printer: text, length, time, tear (A14)."""
+"""The model's tickets against the platform's bytes on a virtual printer: text, length, time, tear (A14).
+
+One mechanism, two clocks: whatever a profile has (speed, cut, heat, near end, buffer, width), paper is out at the same
+instant in both.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from simpy import Environment
 
 from o2o_devices.mechanism import PROFILES, Profile, profile_for
+from o2o_devices.models import MODELS
 from o2o_devices.printer import VirtualPrinter
 from o2o_devices.receipt import Receipt
 from o2o_domain.pricing import Line
@@ -99,6 +106,101 @@ def test_text_length_and_time_are_those_of_the_platforms_bytes(width: str, dishe
     theirs, said = real(PROFILES[width], COLS[width], acts)
     same(modelled(PROFILES[width], COLS[width], acts), theirs)
     assert said == 3 * ANSWER
+
+
+EVERY = {profile.name: profile for profile in (*PROFILES.values(), *MODELS.values())}
+
+
+def back_to_back(profile: Profile, cols: Any, count: int) -> list[tuple[float, str, Any]]:
+    """Tickets of many sizes, each sent just when the one before is out: hot heads get no rest."""
+    env = Environment()
+    printer, at, acts = Printer(env, 0, profile), 1.0, []
+    most = 5 if profile.overrun == "drop" else 12  # what such a buffer cannot hold is lost, which is not modelled
+    for number in range(count):
+        content = ticket(1 + number % most, "多放醋" * (number % 4))
+        acts.append((at, "print", content))
+        env.run(until=at)
+        at = printer.put_out(ticket_mm(printer.mechanism, layout(content, cols)), 1e9, lambda mm, whole: None) + 0.01
+    return acts
+
+
+def cols_of(profile: Profile) -> int:
+    return 48 if profile.columns >= 48 else 32
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_print_times_are_equal_on_every_profile(name: str) -> None:
+    """Speed, dots, line spacing, cutter and the rests of a head that gets too hot."""
+    profile = EVERY[name]
+    acts = back_to_back(profile, cols_of(profile), 30)
+    theirs, said = real(profile, cols_of(profile), acts)
+    same(modelled(profile, cols_of(profile), acts), theirs)
+    assert said == 30 * ANSWER
+    rested = sum(b - a > profile.cool_s for (a, *_), (b, *_) in pairwise(acts))
+    assert (rested > 0) == (profile.heat_mm < 1e9)
+
+
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("pause_s", [0.0, 0.3, 5.0])
+def test_print_times_are_equal_however_tickets_queue(name: str, pause_s: float) -> None:
+    """Tickets that come while others are printed; a buffer that drops is given no more than it holds."""
+    profile = replace(EVERY[name], overrun="stall", buffer_bytes=65_536)
+    acts: list[tuple[float, str, Any]] = [
+        (1.0 + pause_s * number, "print", ticket(1 + 5 * number % 12)) for number in range(12)
+    ]
+    theirs, said = real(profile, cols_of(profile), acts)
+    same(modelled(profile, cols_of(profile), acts), theirs)
+    assert said == 12 * ANSWER
+
+
+@pytest.mark.parametrize("buffer_bytes", [64, 512, 4096])
+@pytest.mark.parametrize("name", ["generic-80", "epson-tm-t88iii", "sprt-sp-pos58iv"])
+def test_a_small_buffer_costs_no_time(name: str, buffer_bytes: int) -> None:
+    """The sender is held up, piece by piece; the head never waits for it."""
+    profile = replace(EVERY[name], buffer_bytes=buffer_bytes)
+    cols: Any = cols_of(profile)
+    content = ticket(12, "少放盐" * 9)
+    papers: list[tuple[Receipt, float]] = []
+    printer = VirtualPrinter(profile, on_paper=lambda receipt, at: papers.append((receipt, at)))
+    data, at, stalls = render(content, cols, LINK), 1.0, 0
+    while data:
+        if room := min(printer.room(), len(data)):
+            printer.receive(data[:room], at)
+            data = data[room:]
+        else:
+            following = printer.next_at()
+            assert following is not None
+            at, stalls = max(at, following), stalls + 1
+            printer.advance(at)
+    printer.advance(1e6)
+    same(modelled(profile, cols, [(1.0, "print", content)]), papers)
+    assert (stalls > 0) == (buffer_bytes < 2000)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_near_end_is_seen_at_the_same_ticket(name: str) -> None:
+    profile = replace(EVERY[name], roll_mm=2600.0, near_end_mm=min(EVERY[name].near_end_mm, 1500.0))
+    cols: Any = cols_of(profile)
+    env = Environment()
+    model = Printer(env, 0, profile)
+    device = VirtualPrinter(profile, on_paper=lambda receipt, at: None)
+    seen = []
+    for number in range(12):
+        content, at = ticket(1 + number), 1.0 + 60.0 * number
+        env.run(until=at)
+        model.put_out(ticket_mm(model.mechanism, layout(content, cols)), 1e9, lambda mm, whole: None)
+        device.receive(render(content, cols, LINK), at)
+        device.advance(at)
+        for moment in (at, at + 1.0, at + 59.0):
+            env.run(until=moment) if moment > env.now else None
+            device.advance(moment)
+            mine, theirs = model.mechanism, device.mechanism
+            assert mine.near_end(moment) == theirs.near_end(moment)
+            assert mine.paper_end(moment) == theirs.paper_end(moment)
+            assert mine.paper_left_mm(moment) == pytest.approx(theirs.paper_left_mm(moment), abs=TOLERANCE_MM)
+            seen.append(mine.near_end(moment))
+    assert not seen[0]
+    assert any(seen) == (profile.near_end_mm > 0.0)
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.05, 0.3, 0.6, 2.0, 4.0, 9.9])

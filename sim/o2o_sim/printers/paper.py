@@ -31,6 +31,8 @@ def ticket_mm(mechanism: Mechanism, lines: Sequence[TicketLine]) -> float:
     big = [line.style for line in lines].count("big")
     profile = mechanism.profile
     foot_mm = (QR_MODULES * QR_MODULE_DOTS + CUT_FEED_DOTS) / profile.dots_per_mm + profile.line_mm
+    cut_dots = profile.cut_feed_mm * profile.dots_per_mm
+    foot_mm += (round(cut_dots) - cut_dots) / profile.dots_per_mm  # the motor feeds whole dots
     return mechanism.length_mm(len(lines) - big, big, foot_mm)
 
 
