@@ -71,6 +71,8 @@ class Measured:
     verdict: Verdict
     interpreted: dict[str, list[float]]
     """Tickets a CPU second of each way of reading, by round."""
+    image_mb_s: float
+    """Raster image passed over by the interpreter in a CPU second."""
     calibration_s: float
 
     @property
@@ -113,6 +115,7 @@ def measure(
     progress("interpreting", 0.0)
     calibration_s = calibrate()
     interpreted = tokenisers.rates([ticket(number, SEED, 48) for number in range(TICKETS)], rounds)
+    image_mb_s = max(tokenisers.image_mb_s(rounds))
     apart = processes_for(count, processes)
     spec = FleetSpec(count=count, profile="mixed")
     ports, journal = folder / "printers.json", folder / "paper.jsonl"
@@ -142,8 +145,9 @@ def measure(
     progress("reading the paper", 0.0)
     verdict = judge(read_paper(journal), sending.turns(), SEED)
     return Measured(
-        spec, apart, rate, seconds, memory, sent, used.cores, used.seconds, verdict, interpreted, calibration_s
-    )
+        spec, apart, rate, seconds, memory, sent, used.cores, used.seconds, verdict, interpreted, image_mb_s,
+        calibration_s,
+    )  # fmt: skip
 
 
 class _Process:
@@ -235,6 +239,7 @@ def to_json(told: Measured) -> dict[str, Any]:
         "cores": told.cores,
         "cpu_us_a_ticket": told.cpu_us,
         "calibration_s": told.calibration_s,
+        "image_mb_s": told.image_mb_s,
         "interpreted_per_cpu_s": {name: statistics.median(values) for name, values in told.interpreted.items()},
         "verdict": asdict(told.verdict),
     }
@@ -279,7 +284,8 @@ def tell(told: Measured, found: list[HouseRow]) -> None:
     size = statistics.mean(len(ticket(number, SEED, 48)) for number in range(TICKETS))
     console.out.print(
         f"reading tickets of {size:,.0f} bytes on one core: {shown}; the last two know our commands only, and "
-        "neither widths, wrapping, places nor paper"
+        "neither widths, wrapping, places nor paper; image data: "
+        f"{told.image_mb_s:,.0f} MB/s"
     )
     facts = machine()
     console.out.print(f"machine: {facts['cores']} cores, {facts['cpu']}; Python {versions()['python']}")

@@ -113,6 +113,22 @@ WAYS: dict[str, Callable[[bytes], Read]] = {
 }
 
 
+IMAGE_ROWS = 1000
+
+
+def image_mb_s(rounds: int) -> list[float]:
+    """Megabytes of raster image that the interpreter passes over in a CPU second, in pieces of 1 kB, by round."""
+    data = b"\x1dv0\x00\x48\x00" + IMAGE_ROWS.to_bytes(2, "little") + bytes(range(72)) * IMAGE_ROWS + b"\x1dVA\x00"
+    pieces = [data[at : at + 1024] for at in range(0, len(data), 1024)]
+    found = []
+    for _ in range(rounds):
+        interpreter, began = Interpreter(), time.process_time()
+        events = [event for piece in pieces for event in interpreter.feed(piece)[1]]
+        found.append(len(data) / 1e6 / (time.process_time() - began))
+        assert [event.receipt.images for event in events if isinstance(event, Cut)] == [((576, IMAGE_ROWS),)]
+    return found
+
+
 def rates(tickets: Sequence[bytes], rounds: int) -> dict[str, list[float]]:
     """Tickets a CPU second of each way, a figure a round; the ways take turns. AssertionError when they disagree."""
     wanted = [by_interpreter(data) for data in tickets]
