@@ -2,8 +2,10 @@
 
 import asyncio
 import gc
+import socket
 import time
 import tracemalloc
+from collections.abc import Callable
 
 import pytest
 
@@ -11,6 +13,7 @@ from o2o_devices.errors import FleetError
 from o2o_devices.faults import TicketFault
 from o2o_devices.fleet import Fleet, PrinterSpec
 from o2o_devices.mechanism import GENERIC_58, Profile
+from o2o_devices.printer import VirtualPrinter
 from o2o_devices.receipt import Receipt
 
 FAST = Profile(mm_s=50_000.0, cut_s=0.0)
@@ -118,4 +121,68 @@ def test_an_idle_printer_is_small() -> None:
     finally:
         tracemalloc.stop()
     assert fresh < 1_500
-    assert used < 3_000
+    assert used < 2_000  # of its interpreter only what it has to remember is left
+
+
+def test_an_idle_connection_is_small() -> None:
+    """With its printer, port included, under 3 kB (A14)."""
+    count = 200
+
+    async def main() -> float:
+        fleet = Fleet([PrinterSpec(n, FAST) for n in range(count)], on_paper=lambda *paper: None)
+        await fleet.start()
+        here = [socket.socket() for _ in range(count)]
+        gc.collect()
+        tracemalloc.start()
+        try:
+            for n, sock in enumerate(here):
+                sock.connect(fleet.address(n))
+            for _ in range(1000):
+                if fleet.connections() == count:
+                    break
+                await asyncio.sleep(0)
+            assert fleet.connections() == count
+            gc.collect()
+            return tracemalloc.get_traced_memory()[0] / count
+        finally:
+            tracemalloc.stop()
+            for sock in here:
+                sock.close()
+            await fleet.stop()
+
+    assert asyncio.run(main()) < 600
+
+
+def test_a_fleet_holds_any_front_end() -> None:
+    acted: list[str] = []
+
+    class Pocket:
+        """A front end without a network."""
+
+        def __init__(self, number: int, printer: VirtualPrinter) -> None:
+            self.printer = printer
+            self.number = number
+
+        async def start(self) -> None:
+            acted.append(f"start {self.number}")
+
+        async def stop(self) -> None:
+            acted.append(f"stop {self.number}")
+
+        def act(self, change: Callable[[VirtualPrinter, float], object]) -> None:
+            change(self.printer, 0.0)
+
+    async def main() -> None:
+        specs = [PrinterSpec(0, FAST), PrinterSpec(7, FAST, front=Pocket, address="pocket://seven")]
+        async with Fleet(specs, on_paper=lambda *paper: None) as fleet:
+            assert list(fleet.ports) == [0]
+            assert fleet.where(7) == "pocket://seven"
+            assert fleet.where(0) == f"tcp://127.0.0.1:{fleet.ports[0]}"
+            with pytest.raises(FleetError, match="printer 7 has no port"):
+                fleet.address(7)
+            fleet.control(7).open_cover()
+            assert fleet.printer(7).mechanism.cover_open
+            assert await send(fleet, 0, "好") == b"\x37\x220000\x00"
+        assert acted == ["start 7", "stop 7"]
+
+    asyncio.run(main())
