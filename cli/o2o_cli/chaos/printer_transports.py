@@ -101,7 +101,9 @@ def _epson_name(number: int) -> str:
 def _epson(place: Place) -> FrontFactory:
     def front(number: int, printer: VirtualPrinter) -> EpsonPrinter:
         url = f"{place.platform_url}/epson"
-        return EpsonPrinter(Machine(printer), _epson_name(number), url, interval_s=POLL_S, late_result_s=LATE_S)
+        name, status_s = _epson_name(number), 2 * POLL_S
+        machine = Machine(printer)
+        return EpsonPrinter(machine, name, url, interval_s=POLL_S, status_interval_s=status_s, late_result_s=LATE_S)
 
     return front
 
