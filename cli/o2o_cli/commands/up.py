@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -54,6 +55,12 @@ def up(
     redis: Annotated[
         str | None, typer.Option("--redis", metavar="URL", help="redis://... (default: a server of its own).")
     ] = None,
+    broker: Annotated[
+        bool, typer.Option("--broker", help="Also run an MQTT broker (mosquitto), for printers on CloudPRNT over MQTT.")
+    ] = False,
+    mqtt_url: Annotated[
+        str | None, typer.Option("--mqtt-url", metavar="URL", help="The broker of such printers, if it runs already.")
+    ] = None,
     settings: SettingsOption = None,
     mm_s: SpeedOption = None,
     faults: FaultsOption = None,
@@ -77,12 +84,15 @@ def up(
         raise UsageError(f"--database {database}: a scaled platform needs postgresql://user@host:port/name")
     if redis and not redis.startswith(("redis://", "rediss://", "unix://")):
         raise UsageError(f"--redis {redis}: redis://host:port/number is wanted")
+    if broker and mqtt_url:
+        raise UsageError("--broker starts a broker, --mqtt-url names one that runs: one of them is enough")
     options = ["--mm-s", repr(mm_s)] if mm_s else []
     if faults:
         Chances(parse_shares(faults))  # told here, not by the child
         options += ["--faults", faults]
+    chosen = read_settings(settings) if settings else Settings.from_env()
     plan = Plan(
-        read_settings(settings) if settings else Settings.from_env(),
+        replace(chosen, mqtt_url=mqtt_url) if mqtt_url else chosen,
         state,
         host,
         port,
@@ -93,6 +103,7 @@ def up(
         database,
         redis,
         provider_port,
+        broker=broker,
         printer_options=tuple(options),
         given=_given(settings),
     )

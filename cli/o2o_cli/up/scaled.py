@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from sqlalchemy import make_url
@@ -23,20 +24,22 @@ from o2o_cli.jobs.serving import bind, stop_event, url_of
 from o2o_cli.up import programs
 from o2o_cli.up.child import Program
 from o2o_cli.up.folder import StateFolder, write_json
+from o2o_cli.up.mqtt_broker import own_broker
 from o2o_cli.up.ports import free_ports
 from o2o_cli.up.postgres import own_postgres
 from o2o_cli.up.redis_server import own_redis
 from o2o_cli.up.supervisor import Supervisor, unless
 from o2o_platform.settings import Settings
 
-STOP_ORDER = ("worker", "dispatcher", "relay", "provider", "printers", "helper", "redis", "postgres")
+STOP_ORDER = ("worker", "dispatcher", "relay", "provider", "printers", "helper", "broker", "redis", "postgres")
 FORMAT = 1
 """Of up.json."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to run. `database` or `redis` None: a server of its own. `provider_url` None: a provider of its own."""
+    """What is to run. `database` or `redis` None: a server of its own. `provider_url` None: a provider of its own.
+    A broker is there for printers on MQTT only: the one of `settings.mqtt_url`, or with `broker` one of its own."""
 
     settings: Settings
     state: Path
@@ -50,6 +53,7 @@ class Plan:
     redis: str | None = None
     provider_port: int = 0
     provider_url: str | None = None
+    broker: bool = False
     printer_options: tuple[str, ...] = ()
     given: frozenset[str] = field(default_factory=frozenset)
     """Secrets of `settings` that were given, not made up: those the folder keeps do not replace them."""
@@ -91,6 +95,7 @@ class ScaledSet:
             "database": _shown(self.settings.database_url),
             "redis": _shown(self.settings.redis_url),
             "redis_prefix": self.settings.redis_prefix,
+            "mqtt": _shown(self.settings.mqtt_url) or None,
             "pid": os.getpid(),
             "state_folder": str(self.folder.path),
             "settings_file": str(self.folder.settings),
@@ -117,10 +122,15 @@ class ScaledSet:
         platform = [programs.relay(settings, self._listen(0, "--health-port"))]
         platform += [programs.worker(number, settings, listener) for number in range(1, self.plan.workers + 1)]
         platform += [
-            programs.dispatcher(number, settings, self._listen(0, "--health-port"))
+            programs.dispatcher(number, self._named(number), self._listen(0, "--health-port"))
             for number in range(1, self.plan.dispatchers + 1)
         ]
         await self._supervisor.start([*others, *platform])  # whoever comes first makes the tables
+
+    def _named(self, number: int) -> Settings:
+        """The settings of a dispatcher: its session at the broker is its own, also after its next start."""
+        name = f"o2o-{self.folder.kept('mqtt_name', token_hex(4))}-{number}"
+        return replace(self.settings, mqtt_client=name)
 
     def _listen(self, port: int, option: str) -> socket.socket:
         """A socket that stays while those who answer on it come and go."""
@@ -133,11 +143,12 @@ class ScaledSet:
         return replace(settings, **kept)  # type: ignore[arg-type]
 
     async def _with_servers(self, settings: Settings) -> Settings:
-        """The settings with the addresses of database and Redis, which run."""
-        # Both are prepared before the first is started: what is missing is told before anything runs.
+        """The settings with the addresses of database, Redis and broker, which run."""
+        # All are prepared before the first is started: what is missing is told before anything runs.
         postgres = own_postgres(self.folder) if self.plan.database is None else None
         redis = own_redis(self.folder) if self.plan.redis is None else None
-        own: list[Program] = [server.program for server in (postgres, redis) if server is not None]
+        broker = own_broker(self.folder) if self.plan.broker else None
+        own: list[Program] = [server.program for server in (postgres, redis, broker) if server is not None]
         await self._supervisor.start(own)
         if postgres is not None:
             await postgres.create_database()
@@ -145,6 +156,7 @@ class ScaledSet:
             settings,
             database_url=postgres.url if postgres is not None else str(self.plan.database),
             redis_url=redis.url if redis is not None else str(self.plan.redis),
+            mqtt_url=broker.url if broker is not None else settings.mqtt_url,
         )
 
     def _with_helpers(self, others: list[Program]) -> Settings:

@@ -50,6 +50,7 @@ class MqttPrinter(Session):
     __slots__ = (
         "_jobs",
         "_keeps_tokens",
+        "_late",
         "_late_result_s",
         "_outages",
         "_polling",
@@ -83,6 +84,7 @@ class MqttPrinter(Session):
         self._polling: asyncio.TimerHandle | None = None  # until the next status
         self._jobs: list[tuple[words.Job, str]] = []  # with the status code that it failed with on arrival
         self._tokens: tuple[str, ...] = ()
+        self._late = 0  # answers that were lost and will be told
         self._told = ""
         self._outages = 0
         self._power_cuts = 0
@@ -92,6 +94,11 @@ class MqttPrinter(Session):
     def printer(self) -> VirtualPrinter:
         """The printer behind it."""
         return self.machine.printer
+
+    @property
+    def owes(self) -> bool:
+        """A job or a word of it is still to come."""
+        return bool(self._jobs or self._unacked or self._late) or self._worker is not None
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -257,11 +264,13 @@ class MqttPrinter(Session):
             outcome = await self.machine.print(data)
         except NoAnswer as lost:
             if lost.printed and self._late_result_s is not None:
+                self._late += 1
                 asyncio.get_running_loop().call_later(self._late_result_s, self._tell_late, job.token, cuts)
             raise
         return words.OK if outcome.ok else words.failure(outcome.code)
 
     def _tell_late(self, token: str, power_cuts: int) -> None:
+        self._late -= 1
         if not self._stopped and power_cuts == self.printer.power_cuts:
             self._result(token, words.OK)
 
