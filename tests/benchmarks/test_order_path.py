@@ -1,4 +1,4 @@
-"""Benchmark of the order path: POST /orders through the platform's ASGI app, without a network."""
+"""Benchmarks of the platform's ASGI app, without a network: POST /orders, and printers that ask and find nothing."""
 
 from __future__ import annotations
 
@@ -124,3 +124,35 @@ def test_order_path(bench: Any, platform: Platform) -> None:
     answers = bench(lambda: platform.runner.run(batch()), units=BATCH, unit="orders")
     assert [status for status, _ in answers] == [201] * BATCH
     assert len({answer["order_id"] for _, answer in answers}) == BATCH
+
+
+def test_printer_polls(bench: Any, platform: Platform) -> None:
+    """Platform: POST /cloudprnt without a job (ASGI).
+
+    1,000 printers in turn, on SQLite; signs of life are written by and by."""
+    admin = platform.token(1, Role.ADMIN, "admin")
+    shops = [
+        {
+            "ref": f"s{number}",
+            "name": "店",
+            "lat": 30.0,
+            "lng": 120.0,
+            "dishes": [{"ref": "d", "name": "菜", "price_fen": 2000, "stock": 1}],
+            "printer": {"url": f"cloudprnt://001162{number:06x}", "width_cols": 48},
+        }
+        for number in range(1000)
+    ]
+    status, made = platform.runner.run(platform.post("/admin/merchants:bulk", shops, admin))
+    assert status == 201, made
+    polls = [
+        {"statusCode": "200%20OK", "printerMAC": f"00:11:62:00:{number >> 8:02x}:{number & 255:02x}", "jobToken": None}
+        for number in range(1000)
+    ]
+
+    async def round_of_all() -> list[tuple[int, Any]]:
+        return [await platform.post("/cloudprnt", poll, "") for poll in polls]
+
+    asked = platform.runner.run(round_of_all())
+    assert all("clientAction" in answer for _, answer in asked)
+    answers = bench(lambda: platform.runner.run(round_of_all()), units=len(polls), unit="polls")
+    assert answers == [(200, {"jobReady": False})] * len(polls)
