@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from o2o_results.audit import ALL, audit
+from o2o_results.printer_faults import tally
+from o2o_results.report.page import report_html
 from o2o_results.run import as_table
 
 Tables = dict[str, pa.Table]
@@ -56,17 +59,19 @@ class Broken:
         number = self.order(receipt)["order_id"]
         return next(row for row in self.tickets if row["order_id"] == number)
 
-    def verdicts(self, fake: Any) -> dict[str, Any]:
-        names = {
+    def made(self) -> Tables:
+        edited = {
             "receipts": self.receipts,
             "tickets": self.tickets,
             "orders": self.orders,
             "printer_faults": self.faults,
         }
-        tables = self.tables | {name: as_table(name, rows) for name, rows in names.items()}
+        return self.tables | {name: as_table(name, rows) for name, rows in edited.items()}
+
+    def verdicts(self, fake: Any) -> dict[str, Any]:
         promises = [one for one in ALL if one.name.startswith(("receipts.", "tickets.", "printers."))]
         plan = fake.scenario(printing={"faults": FAULTS})
-        return {v.name: v for v in audit(tables, plan, horizon_s=HORIZON_S, promises=promises)}
+        return {v.name: v for v in audit(self.made(), plan, horizon_s=HORIZON_S, promises=promises)}
 
 
 @pytest.fixture
@@ -189,3 +194,24 @@ def test_a_run_whose_printers_confess_nothing_is_excused_nothing(lunch: Tables, 
     found = {v.name: v for v in audit(tables, fake.scenario(), horizon_s=HORIZON_S)}
     assert not found["receipts.no_unmarked_copy"].ok
     assert not found["receipts.one_per_ticket"].ok
+
+
+def test_what_became_of_the_tickets_is_counted_by_kind(broken: Broken) -> None:
+    broken.faults.append(fault("offline", broken.late, order_no=None, copy_no=None))
+    found = {one.kind: one.to_json() for one in tally(broken.made())}
+    none = dict.fromkeys(("met", "in_print", "printed", "late", "unconfirmed", "failed"), 0)
+    assert found == {
+        "no_print": none | {"met": 1, "in_print": 1, "printed": 1},
+        "duplicate": none | {"met": 1, "in_print": 1, "printed": 1},
+        "lost_ack": none | {"met": 1, "in_print": 1, "unconfirmed": 1},
+        "backlog": none | {"met": 1, "in_print": 1, "printed": 1, "late": 1},
+        "offline": none | {"met": 1},
+    }
+
+
+def test_the_report_shows_the_faults(broken: Broken, fake: Any, tmp_path: Path) -> None:
+    page = report_html([fake.write_run(tmp_path / "broken", broken.made())])
+    assert "Printers that broke" in page
+    assert "lost ack" in page
+    clean = report_html([fake.write_run(tmp_path / "clean", broken.tables)])
+    assert "Printers that broke" not in clean

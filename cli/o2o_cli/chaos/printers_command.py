@@ -126,6 +126,9 @@ def judge(options: Options, outcome: Outcome) -> list[Verdict]:
 
 def figures_of(options: Options, outcome: Outcome, verdicts: list[Verdict]) -> dict[str, Any]:
     """Under stable names."""
+    from o2o_loadtest.peak.gather import tables
+    from o2o_results.printer_faults import tally
+
     assert outcome.sides is not None
     sides = outcome.sides
     problems = [f"{one.name}: {one.violations} violations" for one in verdicts if not one.ok]
@@ -143,31 +146,11 @@ def figures_of(options: Options, outcome: Outcome, verdicts: list[Verdict]) -> d
         "tickets": dict(Counter(row["state"] for row in tickets)),
         "papers": len(sides.papers),
         "whole_papers": sum(row["complete"] for row in sides.papers),
-        "faults": by_kind(sides.platform, sides.faults),
+        "faults": {one.kind: one.to_json() for one in tally(tables(sides))},
         "unrest": outcome.unrest,
         "verdicts": [verdict.to_json() for verdict in verdicts],
         "problems": problems,
     }
-
-
-def by_kind(platform: dict[str, list[dict[str, Any]]], faults: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
-    """What became of the tickets that met each kind: met, in_print, printed, late, unconfirmed, failed."""
-    number_of = {row["order_id"]: row["order_no"] for row in platform["orders"]}
-    ticket_of = {(number_of.get(row["order_id"]), row["copy_no"]): row for row in platform["tickets"]}
-    found: dict[str, dict[str, int]] = {}
-    for fault in faults:
-        counts = found.setdefault(
-            fault["kind"], dict.fromkeys(("met", "in_print", "printed", "late", "unconfirmed", "failed"), 0)
-        )
-        counts["met"] += 1
-        ticket = ticket_of.get((fault["order_no"], fault["copy_no"]))
-        if ticket is None:
-            continue
-        counts["in_print"] += 1
-        if ticket["state"] in counts:
-            counts[ticket["state"]] += 1
-        counts["late"] += ticket["state"] == "printed" and ticket["escalation"] is not None
-    return {kind: found[kind] for kind in KINDS if kind in found}
 
 
 def tell(figures: dict[str, Any], verdicts: list[Verdict]) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from o2o_cli import console
+from o2o_results.printer_faults import FaultTally, tally
 from o2o_results.run import RunReader
 from o2o_results.summary import summary_of
 
@@ -13,7 +15,7 @@ from o2o_results.summary import summary_of
 def tell_run(run: RunReader, *, quiet: bool = False) -> dict[str, Any]:
     """Print what became of a run; returns the same figures under stable names, for --json."""
     manifest = run.manifest
-    summary = summary_of(run)
+    summary, faults = summary_of(run), tally(run.tables)
     broken = [verdict for verdict in manifest.verdicts if not verdict.ok]
     state = "VALID" if summary.validity.valid else f"INVALID ({summary.validity.reason})"
     told = f"audit clean ({len(manifest.verdicts)} promises)" if not broken else f"AUDIT BROKEN: {len(broken)} promises"
@@ -25,6 +27,7 @@ def tell_run(run: RunReader, *, quiet: bool = False) -> dict[str, Any]:
     if not quiet:
         if run.table("orders").num_rows:
             _tell_orders(summary)
+            _tell_printer_faults(faults)
         if run.table("leads").num_rows:
             pools = summary.pools
             console.out.print(f"  leads: {pools.signed:,} signed, {pools.drops:,} drops, {pools.visits:,} visits")
@@ -36,6 +39,7 @@ def tell_run(run: RunReader, *, quiet: bool = False) -> dict[str, Any]:
         "world": manifest.world,
         "status": manifest.status,
         "table_hash": manifest.table_hash,
+        "printer_faults": {one.kind: one.to_json() for one in faults},
         "verdicts": [verdict.to_json() for verdict in manifest.verdicts],
     }
 
@@ -55,6 +59,16 @@ def _tell_orders(summary: Any) -> None:
         mark = {True: "met", False: "MISSED", None: "not measured"}[objective.ok]
         console.out.print(
             f"  SLO {objective.label}: {mark} ({objective.value:.4g}, {objective.sense} {objective.target:g})"
+        )
+
+
+def _tell_printer_faults(faults: Sequence[FaultTally]) -> None:
+    if faults:
+        names = list(faults[0].to_json())
+        console.table(
+            "Printer faults, by the printers' own word",
+            ["fault", *(name.replace("_", " ") for name in names)],
+            [[one.kind, *(f"{value:,}" for value in one.to_json().values())] for one in faults],
         )
 
 

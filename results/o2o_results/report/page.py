@@ -52,6 +52,7 @@ def report_html(runs: Sequence[RunReader]) -> str:
     has_helpers = has_orders and helpers.shown(shown)
     if has_helpers:
         embeds["helpers"] = helpers.states(shown)
+    printer_faults = [found for view in shown if (found := sections.printer_faults(view))]
     maps = _maps(shown, embeds)
     samples, still = _samples(shown, embeds)
     requests = [found for view in shown if (found := sections.requests(view))]
@@ -67,6 +68,7 @@ def report_html(runs: Sequence[RunReader]) -> str:
         ("city", "Kitchens and riders", has_orders),
         ("leads", "Leads", has_leads),
         ("helpers", "Helpers", has_helpers),
+        ("printers", "Printers", printer_faults),
         ("samples", "Queues", samples),
         ("requests", "Requests", requests),
         ("slowest", "Slowest", slowest),
@@ -94,6 +96,7 @@ def report_html(runs: Sequence[RunReader]) -> str:
         outcomes=[sections.outcomes(view) for view in shown if view.table("orders").num_rows],
         leads=[f"{view.label}: {city_charts.pool_words(view.summary.pools)}." for view in shown] if has_leads else [],
         helpers=[helpers.outages(view) for view in shown] if has_helpers else [],
+        printer_faults=printer_faults,
         samples=samples,
         still=still,
         requests=requests,

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from o2o_results.operations import kitchen_utilisation
+from o2o_results.printer_faults import tally
 from o2o_results.report import figures
 from o2o_results.report.charts import STAGE_COLOURS, STAGE_NAMES
 from o2o_results.report.view import RunView
@@ -61,6 +62,15 @@ def outcomes(view: RunView) -> Row:
         for state, number in ranked
     ]
     return {"view": view, "rows": rows}
+
+
+def printer_faults(view: RunView) -> Row | None:
+    """Faults that printers confess, by kind; None when there were none."""
+    rows = [
+        {"kind": one.kind.replace("_", " "), **{name: figures.count(value) for name, value in one.to_json().items()}}
+        for one in tally(view.tables)
+    ]
+    return {"view": view, "rows": rows} if rows else None
 
 
 def requests(view: RunView) -> Row | None:
