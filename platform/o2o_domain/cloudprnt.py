@@ -129,6 +129,8 @@ def after_confirmation(told: Status, state: TicketState, *, last_attempt: bool =
             return AfterConfirmation.PRINTED
         return again if told.code == _DOWNLOAD_TIMEOUT else AfterConfirmation.FAILED
     if state is TicketState.UNCONFIRMED:
+        if told.code == _DOWNLOAD_TIMEOUT:  # of a second try: it says nothing of what the first has printed
+            return AfterConfirmation.NOTHING
         return AfterConfirmation.PRINTED if online else AfterConfirmation.FAILED
     return AfterConfirmation.NOTHING
 

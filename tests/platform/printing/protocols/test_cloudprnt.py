@@ -376,7 +376,7 @@ async def test_trouble_while_a_job_is_out_leaves_it_unconfirmed_and_never_out_ag
     assert await star.states() == ["unconfirmed", "offered"]
 
 
-@pytest.mark.parametrize(("late", "state"), [("200 OK", "printed"), ("410", "failed"), ("520", "failed")])
+@pytest.mark.parametrize(("late", "state"), [("200 OK", "printed"), ("410", "failed"), ("511", "failed")])
 async def test_the_word_after_trouble_is_believed(star: Star, late: str, state: str) -> None:
     """The paper was replaced, and the printer went on where it was; or it did not."""
     token = await star.out()
@@ -385,6 +385,17 @@ async def test_the_word_after_trouble_is_believed(star: Star, late: str, state: 
     assert await star.states() == [state]
     await star.delete(token, "200 OK")
     assert await star.states() == [state]
+
+
+async def test_a_second_download_that_fails_says_nothing_of_the_first(star: Star) -> None:
+    """The printer tries once more what it was not given any more, and reports that it could not have it."""
+    token = await star.out()
+    await star.poll("410")
+    assert (await star.get(token)).status_code == 404
+    await star.delete(token, "520")
+    assert await star.states() == ["unconfirmed"]
+    await star.delete(token, "200")
+    assert await star.states() == ["printed"]
 
 
 async def test_trouble_with_no_job_out_keeps_jobs_back_until_it_is_over(star: Star) -> None:
