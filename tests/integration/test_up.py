@@ -25,6 +25,7 @@ import pytest
 
 from o2o_cli.errors import UsageError
 from o2o_cli.up.folder import StateFolder, running
+from o2o_cli.up.mqtt_broker import find_mosquitto
 from o2o_cli.up.postgres import drop_cluster, find_programs
 from o2o_devices.paper import read_paper
 from o2o_domain.ticket_layout import parse
@@ -35,6 +36,7 @@ PATIENCE_S = 180.0
 CHILDREN = {
     "postgres": "postgres",
     "redis": "redis",
+    "broker": "broker",
     "provider": "provider",
     "printers": "printers",
     "relay": "relay",
@@ -53,6 +55,7 @@ def anyio_backend() -> str:
 def missing_servers() -> str:
     try:
         find_programs()
+        find_mosquitto()
     except UsageError as error:
         return str(error)
     return "" if shutil.which("redis-server") else "redis-server is not on this machine"
@@ -69,7 +72,7 @@ class Set:
 
     def start(self) -> None:
         argv = [sys.executable, "-m", "o2o_cli.main", "up", "--state", str(self.state), "--port", "0", "--announce"]
-        argv += ["--workers", "2", "--printers", str(PRINTERS)]
+        argv += ["--workers", "2", "--printers", str(PRINTERS), "--broker"]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("O2O_")}
         environment |= {"O2O_ENFORCE_HOURS": "false", "O2O_PRINT_ACK_TIMEOUT_S": "5"}
         with self._log.open("a") as log:
@@ -262,7 +265,7 @@ async def test_it_ends_without_a_trace_and_goes_on_with_all_it_had(
     assert running(whole.state) is None
 
     await asyncio.to_thread(whole.start)
-    assert {row["port"] for row in whole.rows().values() if row["kind"] in ("postgres", "redis")} <= ports
+    assert {row["port"] for row in whole.rows().values() if row["kind"] in ("postgres", "redis", "broker")} <= ports
     assert json.loads((whole.state / "printers.json").read_text()) == memory["printers"]
     async with connected(whole, memory):
         orders = {row["order_no"]: row for row in await memory["town"].export("orders")}  # with its old token
