@@ -17,7 +17,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
-from typing import Any
 
 import msgspec
 
@@ -34,12 +33,17 @@ from o2o_cli.jobs.serving import Site, served, stop_event
 from o2o_cli.up.child import Child, Program
 from o2o_cli.up.folder import read_json, write_json
 from o2o_cli.up.ports import free_ports
+from o2o_cli.up.supervisor import unless
 from o2o_devices.errors import FleetError
 
 LOOK_S = 0.1
 LAST_FIGURES_S = 10.0
 """At the end a process that does not answer is not waited for any longer."""
 Progress = Callable[[str, float], None]
+
+
+class _Early(Exception):  # noqa: N818 - no mistake
+    """Told to end before all printers were there."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,19 @@ class Whole:
         stopped = stop_event(stop_on_eof=stop_on_eof)
         spec = msgspec.structs.replace(self.spec, ports=self._ports())
         failed: list[str] = []
+        with contextlib.suppress(_Early):
+            await self._serve(spec, stopped, failed, on_ready, progress)
+        if failed:
+            raise FleetError("; ".join(failed))
+
+    async def _serve(
+        self,
+        spec: FleetSpec,
+        stopped: asyncio.Event,
+        failed: list[str],
+        on_ready: Callable[[], None],
+        progress: Progress,
+    ) -> None:
         if self.control is not None:
             from o2o_cli.fleet.api import control_app  # a web server: only who asks for it waits for it
         async with AsyncExitStack() as stack:
@@ -79,8 +96,6 @@ class Whole:
             telling.cancel()
             with contextlib.suppress(TimeoutError, FleetError):
                 await asyncio.wait_for(teller.tell(), LAST_FIGURES_S)
-        if failed:
-            raise FleetError("; ".join(failed))
 
     @asynccontextmanager
     async def _here(self, spec: FleetSpec, progress: Progress) -> AsyncIterator[Parts]:
@@ -102,22 +117,15 @@ class Whole:
         children = [Child(_program(share, wire), None, lambda: None) for share, wire in zip(shares, wires, strict=True)]
         watchers: list[asyncio.Task[None]] = []
         looking = asyncio.create_task(_look(children, progress))
-        starts = []
+        starts: list[asyncio.Task[None]] = []
         try:
             for share, wire, child in zip(shares, wires, children, strict=True):
                 await wire.open(msgspec.json.encode(share))
                 starts.append(asyncio.create_task(child.start()))
-            stopping = asyncio.create_task(stopped.wait())
-            started = asyncio.gather(*starts)
-            either: list[asyncio.Future[Any]] = [started, stopping]
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
-            if started.done():
-                started.result()
-                for wire in wires:
-                    wire.theirs.close()  # so that a process that is gone is known to be
-            else:
-                started.cancel()  # told to end before all were there
+            if not await unless(stopped, _all(starts)):
+                raise _Early
+            for wire in wires:
+                wire.theirs.close()  # so that a process that is gone is known to be
             looking.cancel()
             watchers += [asyncio.create_task(_watch(child, stopped, failed)) for child in children]
             yield Parts(spec, [(share, wire.call) for share, wire in zip(shares, wires, strict=True)])
@@ -162,6 +170,13 @@ def _program(share: FleetSpec, wire: Wire) -> Program:
     name = f"printers {share.numbers.start} to {share.numbers.stop - 1}"
     argv = [sys.executable, "-m", "o2o_cli.fleet.part", str(wire.theirs.fileno())]
     return Program(name, "printers", argv, fds=(wire.theirs.fileno(),))
+
+
+async def _all(starts: list[asyncio.Task[None]]) -> None:
+    """Wait for all, or for the first that fails. Raises what it raised."""
+    done, _ = await asyncio.wait(starts, return_when=asyncio.FIRST_EXCEPTION)
+    for start in done:
+        start.result()
 
 
 async def _look(children: list[Child], progress: Progress) -> None:

@@ -61,20 +61,27 @@ class Running:
 Start = Callable[..., Running]
 
 
+def command(folder: Path, *options: str) -> subprocess.Popen[str]:
+    """The process, which may not be ready yet."""
+    argv = [sys.executable, "-m", "o2o_cli.main", "printers", "--announce"]
+    argv += ["--ports-file", str(folder / "ports.json"), "--journal", str(folder / "paper.jsonl"), *options]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("O2O_")}
+    return subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    )
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """start("--count", "4") -> a fleet that is ready; ended at the end of the test."""
+    """start("--count", "4") -> a fleet that is ready (or begins to be); ended at the end of the test."""
     started: list[Running] = []
 
-    def begin(*options: str) -> Running:
-        argv = [sys.executable, "-m", "o2o_cli.main", "printers", "--announce"]
-        argv += ["--ports-file", str(tmp_path / "ports.json"), "--journal", str(tmp_path / "paper.jsonl"), *options]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("O2O_")}
-        process = subprocess.Popen(
-            argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
-        )
+    def begin(*options: str, ready: bool = True) -> Running:
+        process = command(tmp_path, *options)
         running = Running(process, tmp_path)
         started.append(running)
+        if not ready:
+            return running
         assert process.stdout is not None
         late = threading.Timer(START_S, process.kill)
         late.start()

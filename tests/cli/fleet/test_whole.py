@@ -69,6 +69,16 @@ def test_all_end_with_the_parent(start: Any, number: signal.Signals) -> None:
     assert not any(Path(f"/proc/{pid}").exists() for pid in children)
 
 
+def test_it_ends_also_before_it_is_ready(start: Any) -> None:
+    fleet = start("--count", "2000", "--processes", "2", ready=False)
+    children: list[int] = []
+    while len(children) < 2 and fleet.process.poll() is None:
+        children = fleet.children()
+    code, told = fleet.end()
+    assert (code, told) == (0, "")
+    assert not any(Path(f"/proc/{pid}").exists() for pid in children)
+
+
 def test_none_outlives_a_parent_that_is_killed(start: Any) -> None:
     fleet = start("--count", "4", "--processes", "2")
     descriptors = [os.pidfd_open(pid) for pid in fleet.children()]
