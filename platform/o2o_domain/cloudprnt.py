@@ -14,7 +14,8 @@ Two kinds of reports, which say different things about a job that was fetched:
 - a *poll* (POST) with a code that is not 2 while a job is out says that the printer stopped somewhere in it. Star lets
   a server keep the job, and the printer fetches it again when it is well: that is how a ticket comes out one and a half
   times. Here such a ticket is unconfirmed and is not given out again; if the printer finishes it after all, its
-  confirmation is believed.
+  confirmation is believed. The same holds when the printer is well and says that it is not printing and has no job,
+  long after it fetched one: its power was cut, or its confirmation is lost. Waiting for longer would hold up the next.
 """
 
 from __future__ import annotations
@@ -102,14 +103,25 @@ def status(text: str | None) -> Status:
     return Status(found[1], _HEALTH.get(found[1][0], Health.UNKNOWN))
 
 
-def after_poll(told: Status, *, job_out: bool) -> AfterPoll:
+def after_poll(told: Status, *, job_out: bool, job_gone: bool = False) -> AfterPoll:
     """What follows a poll that says `told`; `job_out`: a ticket is claimed by this printer, and the poll is not
-    expressly about another one."""
+    expressly about another one; `job_gone`: see there."""
+    if told.health is Health.ONLINE and not job_out:
+        return AfterPoll.OFFER
     if told.health is Health.ONLINE:
-        return AfterPoll.WAIT if job_out else AfterPoll.OFFER
+        return AfterPoll.UNCONFIRM if job_gone else AfterPoll.WAIT
     if job_out and told.health is not Health.UNKNOWN:
         return AfterPoll.UNCONFIRM
     return AfterPoll.WAIT  # it would not fetch anything now
+
+
+def job_gone(*, printing: bool | None, token: str | None, age_s: float, interval_s: float) -> bool:
+    """Whether a poll says that the printer has nothing of the job any more which it fetched `age_s` ago.
+
+    It must say expressly that it is not printing, name no job, and have had as long as a printer may be silent before
+    it is taken for offline: what a poll says in the moments between fetching and printing is not specified.
+    """
+    return printing is False and token is None and age_s > offline_after_s(interval_s)
 
 
 def after_confirmation(told: Status, state: TicketState, *, last_attempt: bool = False) -> AfterConfirmation:

@@ -13,6 +13,7 @@ from o2o_domain.cloudprnt import (
     Status,
     after_confirmation,
     after_poll,
+    job_gone,
     offline_after_s,
     status,
 )
@@ -69,6 +70,18 @@ def test_reasons_are_words_where_there_is_one() -> None:
 )
 def test_what_follows_a_poll(text: str, job_out: bool, follows: AfterPoll) -> None:
     assert after_poll(status(text), job_out=job_out) == follows
+
+
+def test_a_printer_that_is_well_and_has_lost_its_job() -> None:
+    well = status("200")
+    assert after_poll(well, job_out=True, job_gone=True) is AfterPoll.UNCONFIRM
+    assert after_poll(well, job_out=False, job_gone=True) is AfterPoll.OFFER
+    assert after_poll(status(""), job_out=True, job_gone=True) is AfterPoll.WAIT
+    assert job_gone(printing=False, token=None, age_s=15.1, interval_s=5.0)
+    assert not job_gone(printing=False, token=None, age_s=15.0, interval_s=5.0)  # it may be about to begin
+    assert not job_gone(printing=True, token=None, age_s=100.0, interval_s=5.0)
+    assert not job_gone(printing=None, token=None, age_s=100.0, interval_s=5.0)  # firmware that does not say
+    assert not job_gone(printing=False, token="o2o-1-1", age_s=100.0, interval_s=5.0)
 
 
 CONFIRMATIONS: list[tuple[TicketState, list[AfterConfirmation]]] = [

@@ -31,7 +31,16 @@ from sqlalchemy import Connection, bindparam, literal_column, select
 from starlette.requests import Request
 from starlette.responses import Response
 
-from o2o_domain.cloudprnt import AfterConfirmation, AfterPoll, Health, Status, after_confirmation, after_poll, status
+from o2o_domain.cloudprnt import (
+    AfterConfirmation,
+    AfterPoll,
+    Health,
+    Status,
+    after_confirmation,
+    after_poll,
+    job_gone,
+    status,
+)
 from o2o_domain.ticket_layout import TicketOrder
 from o2o_domain.tickets import UNSENT, TicketState
 from o2o_platform.errors import Conflict, NotFound, Unauthenticated
@@ -89,7 +98,7 @@ _LOOK = Prepared(
         .scalar_subquery()
         .label("detail"),
         *(_of_the_first(name).label(f"head_{name}") for name in ("id", "state", "attempts")),
-        *(_of_the_first(name, *_REMOTELY).label(f"out_{name}") for name in ("id", "attempts")),
+        *(_of_the_first(name, *_REMOTELY).label(f"out_{name}") for name in ("id", "attempts", "claimed")),
     ).where(merchants.c.printer_url == bindparam("url"))
 )
 """The merchant behind a MAC, what is known of the printer, the first ticket that waits, and the one that is out."""
@@ -123,9 +132,14 @@ class _Server:
         ctx, now = self._ctx, self._ctx.clock.now()
         self._signs.note(found.id, now, told.text, wire.device(told.answers) if told.answers else None)
         out = None if found.out_id is None else token_of(found.out_id, found.out_attempts)
-        follows = after_poll(told.told, job_out=out is not None and told.token in (None, out))
-        if follows is AfterPoll.UNCONFIRM and out is not None:
-            policy, reason, token = ctx.settings.print_policy, told.told.reason, remote.token_of(found.out_id)
+        follows = after_poll(
+            told.told,
+            job_out=out is not None and told.token in (None, out),
+            job_gone=out is not None and self._gone(told, found, now),
+        )
+        if follows is AfterPoll.UNCONFIRM:
+            reason = "no_result" if told.told.health is Health.ONLINE else told.told.reason
+            policy, token = ctx.settings.print_policy, remote.token_of(found.out_id)
             await ctx.db.write(lambda conn: remote.uncertain(conn, policy, found.id, token, reason, now))
             self._tell(found.id, found.out_id, "unconfirmed", reason)
         if follows is not AfterPoll.OFFER:
@@ -141,6 +155,12 @@ class _Server:
             if job is None or job.ticket_id != found.head_id:  # something has happened meanwhile: at the next poll
                 return wire.NO_JOB
         return wire.job_ready(ready, MEDIA, ctx.settings.cloudprnt_delete_method)
+
+    def _gone(self, told: wire.Poll, found: Record, now: float) -> bool:
+        """Whether the printer says that it has nothing of the job that is out."""
+        interval_s = wire.interval_in(found.detail, self._ctx.settings.printer_poll_s)
+        age_s = now - found.out_claimed
+        return job_gone(printing=told.printing, token=told.token, age_s=age_s, interval_s=interval_s)
 
     def _first_time(self, merchant_id: int) -> bool:
         """Whether this process has not asked the merchant's printer yet; soon the database knows for all of them."""

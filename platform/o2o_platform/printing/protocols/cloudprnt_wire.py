@@ -41,6 +41,7 @@ class Poll(NamedTuple):
     text: str
     """The status code as it came, for people."""
     token: str | None
+    printing: bool | None
     answers: dict[str, str]
     """To what it was asked, by request."""
 
@@ -54,6 +55,7 @@ class _Poll(msgspec.Struct):
     statusCode: str  # noqa: N815 -- Star's names
     printerMAC: str | None = None  # noqa: N815
     jobToken: str | None = None  # noqa: N815
+    printingInProgress: bool | None = None  # noqa: N815
     clientAction: list[_Answer] | None = None  # noqa: N815
 
 
@@ -83,7 +85,9 @@ def read_poll(body: bytes) -> Poll:
         if one.request in ASKED and one.result is not None
     }
     told = status(poll.statusCode)
-    return Poll(mac_of(poll.printerMAC), told, _plain(poll.statusCode), poll.jobToken or None, answers)
+    return Poll(
+        mac_of(poll.printerMAC), told, _plain(poll.statusCode), poll.jobToken or None, poll.printingInProgress, answers
+    )
 
 
 def _as_text(value: Any) -> str:
@@ -117,6 +121,12 @@ def device(answers: Mapping[str, str]) -> str:
     if _INTERVAL_S[0] <= interval_s <= _INTERVAL_S[1]:
         kept["interval_s"] = interval_s
     return msgspec.json.encode(kept).decode()
+
+
+def interval_in(detail: str | None, usual_s: float) -> float:
+    """How often the printer polls, seconds: what is kept of its answers says so, or else it is as usual."""
+    kept = {} if detail is None else msgspec.json.decode(detail)
+    return float(kept.get("interval_s", usual_s))
 
 
 NO_JOB = b'{"jobReady":false}'

@@ -435,6 +435,26 @@ async def test_without_a_word_it_is_unconfirmed_and_a_late_one_is_believed(star:
     assert row["state"] == "printed"
 
 
+async def test_a_printer_that_is_well_and_has_no_job_any_more_gets_the_next_one(star: Star) -> None:
+    """Its power was cut in mid-ticket: the next ticket need not wait until the time for a result has passed."""
+    clock = star.world.clock
+    token = await star.out()
+    await star.order()
+    clock.advance(15.0)
+    assert await star.poll(printingInProgress=False) == {"jobReady": False}
+    assert (await star.states())[0] == "claimed"  # it may be about to begin
+    clock.advance(0.1)
+    for more in ({"printingInProgress": True}, {"printingInProgress": False, "jobToken": token}, {}):
+        assert await star.poll(**more) == {"jobReady": False}
+    assert (await star.states())[0] == "claimed"
+    await star.poll(printingInProgress=False)
+    (row, _) = await star.tickets()
+    assert (row["state"], row["code"], row["escalation"]) == ("unconfirmed", "no_result", "app")
+    assert await star.offered() != token
+    await star.delete(token)  # only its confirmation was late
+    assert await star.states() == ["printed", "offered"]
+
+
 async def test_an_offer_that_is_not_taken_lapses_and_is_made_again(star: Star, eventually: Any) -> None:
     await star.order()
     token = await star.offered()
