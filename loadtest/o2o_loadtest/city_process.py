@@ -1,7 +1,7 @@
 """The city as a process of a live run: virtual printers on real sockets, and the model's actors on the wall clock.
 
 Started by `live` as `python -m o2o_loadtest.city_process FOLDER`. It speaks JSON lines. On standard output:
-{"printers": {merchant_id: [host, port]}}; {"warm": true} when riders on shift have logged in; {"known", "settled",
+{"printers": {merchant_id: URL}}; {"warm": true} when riders on shift have logged in; {"known", "settled",
 "receipts", ...} once a second. On standard input: {"go": PATH of the LiveConfig}, {"epoch": unix time}, {"stop": true}.
 At the end the tables that only the city knows (merchants, riders, visits, samples, receipts, what printers confess, its
 requests) lie in the run's folder.
@@ -14,6 +14,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from o2o_devices.fleet import Fleet
 from o2o_devices.receipt import Receipt
 from o2o_domain.orders import OrderState, settled
 from o2o_domain.ticket_layout import parse
+from o2o_loadtest.attached import LivePrinters
 from o2o_loadtest.config import LiveConfig
 from o2o_loadtest.feed import Feed
 from o2o_loadtest.live_port import LivePlatform
@@ -72,7 +74,8 @@ class CityProcess:
         )
         await fleet.start()
         try:
-            _say({"printers": {str(number): [fleet.host, port] for number, port in fleet.ports.items()}})
+            numbers = [merchant.merchant_id for merchant in self.city.merchants]
+            _say({"printers": {str(number): fleet.where(number) for number in numbers}})
             config_path = await self._go(lines)
             if config_path is not None:
                 await self._live(LiveConfig.read(config_path), lines, fleet)
@@ -86,16 +89,28 @@ class CityProcess:
     async def _live(self, config: LiveConfig, lines: asyncio.StreamReader, fleet: Fleet) -> None:
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
         timeout = httpx.Timeout(config.request_timeout_s)
-        async with httpx.AsyncClient(base_url=config.base_url, limits=limits, timeout=timeout, trust_env=False) as http:
+        endless = httpx.Limits(max_connections=None)
+        async with (
+            httpx.AsyncClient(base_url=config.base_url, limits=limits, timeout=timeout, trust_env=False) as http,
+            httpx.AsyncClient(base_url=config.base_url, limits=endless, timeout=timeout, trust_env=False) as ears,
+        ):
             env = self.env = RealtimeEnvironment()
             faults = FaultPlayer(self.faults, fleet, self.confessions)
             users = self.trace.table.column("user_id").to_pylist()
             port = self.port = LivePlatform(env, config, http, user_of=users, on_paid=faults.paid)
             token = config.ids.operator_token
             feeds = [Feed(http, path, token, port.feed_event) for path in ("/feed/orders", "/feed/riders")]
+            attached: LivePrinters | None = None
+            if self.scenario.printing.age == "app_printer":
+                attached = LivePrinters(env, fleet, self.scenario.printing.ack_timeout_s)
+                feeds += [
+                    Feed(ears, "/feed/orders", keeper, partial(port.app_event, merchant_id))
+                    for merchant_id, keeper in config.ids.merchant_tokens.items()
+                ]
             tasks = [asyncio.create_task(feed.follow()) for feed in feeds]
             await asyncio.gather(*(feed.connected.wait() for feed in feeds))
-            self.log = spawn_actors(env, self.scenario, self.city, self.trace, port, Tempo(config.speed))
+            tempo = Tempo(config.speed)
+            self.log = spawn_actors(env, self.scenario, self.city, self.trace, port, tempo, attached=attached)
             tasks += [
                 asyncio.create_task(self._follow(lines, config)),
                 asyncio.create_task(self._warm_up(port)),
@@ -108,6 +123,8 @@ class CityProcess:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 await port.close()
+                if attached is not None:
+                    await attached.close()
             # No printer may go on printing unseen: what the platform takes for printed must be among the receipts.
             await fleet.stop()
             self._write(config, env.wall_now(), lambda at: fleet.unix(at) - config.epoch)

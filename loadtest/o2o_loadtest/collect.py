@@ -81,6 +81,8 @@ class _Collector:
         }
         for name in CITY_TABLES:
             tables[name] = pq.read_table(self._folder / f"{CITY_FILE}-{name}.parquet").cast(TABLES[name])
+        notes = self._folder / f"{CITY_FILE}-notifications.parquet"  # where people had a hand in it
+        tables["notifications"] = pq.read_table(notes) if notes.exists() else TABLES["notifications"].empty_table()
         tables["roads"] = road_table(self._city.graph)
         tables["decisions"] = TABLES["decisions"].empty_table()
         strange = sum(1 for row in rows["orders"] if row["state"] == "lost")

@@ -124,7 +124,7 @@ def run_live(
                 Child("platform", target.argv, logs / "platform.log", on_line=platform_said, stop_s=target.stop_s)
             )
             base_url = str(platform_said.wait_for("base_url", platform_child, target.start_s))
-        printers = {int(key): (host, port) for key, (host, port) in _printers(city_said, city_child).items()}
+        printers = {int(number): str(url) for number, url in _printers(city_said, city_child).items()}
         admin = AdminClient(base_url, target.admin_password)
         stack.callback(admin.close)
         prefix = "" if target.url is None else f"{int(time.time())}-"

@@ -8,6 +8,7 @@ orders' feed, whose `order_ref` is the idempotency key `intent-<id>`.
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from o2o_sim.port import (
     Reply,
     RiderMessage,
     TicketOnPaper,
+    TicketWaiting,
     UserMessage,
     VoucherIssued,
     Withdrawn,
@@ -84,6 +86,23 @@ class LivePlatform:
         self._spawn(self._redeem(event, merchant_id, order_id))
         return event
 
+    # The merchant's app ---------------------------------------------------------------------------------------------
+
+    def next_ticket(self, merchant_id: int) -> Event:
+        event: Event = self._env.event()
+        self._spawn(self._next_ticket(event, merchant_id))
+        return event
+
+    def fetch_ticket(self, merchant_id: int, token: str) -> Event:
+        event: Event = self._env.event()
+        self._spawn(self._fetch_ticket(event, merchant_id, token))
+        return event
+
+    def ticket_result(self, merchant_id: int, token: str, code: str | None) -> Event:
+        path = f"/merchants/{self._ids.merchants[merchant_id]}/tickets/{token}/result"
+        name, keeper = "POST /merchants/{id}/tickets/{token}/result", self._ids.merchant_tokens[merchant_id]
+        return self._call(keeper, "merchant", name, path, {"code": code})
+
     # Riders ---------------------------------------------------------------------------------------------------------
 
     def rider_online(self, rider_id: int, lat: float, lng: float, speed_kmh: float) -> Event:
@@ -137,6 +156,9 @@ class LivePlatform:
     def merchant_inbox(self, merchant_id: int) -> Store:
         return self._inbox("merchant", merchant_id)
 
+    def app_inbox(self, merchant_id: int) -> Store:
+        return self._inbox("app", merchant_id)
+
     def rider_inbox(self, rider_id: int) -> Store:
         return self._inbox("rider", rider_id)
 
@@ -177,6 +199,13 @@ class LivePlatform:
         elif name == "withdrawn":
             self._deliver("rider", self._rider_of[event["rider_id"]], Withdrawn(intent))
 
+    def app_event(self, merchant_id: int, event: dict[str, Any]) -> None:
+        """An event of the feed that a merchant's app follows with the merchant's own account."""
+        intent = self._config.intent_of(event.get("order_ref"))
+        if intent is not None and event["event"] == "queued":
+            self._learn(intent, event)
+            self._deliver("app", merchant_id, TicketWaiting(intent, self._env.wall_now()))
+
     @property
     def waiting(self) -> int:
         """Calls that have no answer yet."""
@@ -205,7 +234,9 @@ class LivePlatform:
             self._inboxes[key] = Store(self._env)
         return self._inboxes[key]
 
-    def _deliver(self, kind: str, number: int, message: MerchantMessage | RiderMessage | UserMessage) -> None:
+    def _deliver(
+        self, kind: str, number: int, message: MerchantMessage | TicketWaiting | RiderMessage | UserMessage
+    ) -> None:
         self._env.act(lambda: self._inbox(kind, number).put(message))
 
     def _order_call(self, token: str, actor: str, intent: int, verb: str, body: dict[str, Any] | None = None) -> Event:
@@ -241,6 +272,26 @@ class LivePlatform:
             return
         path = f"/vouchers/{shown.body['code']}/redeem"
         self._env.enter(event, await self._send(keeper, "merchant", "POST /vouchers/{code}/redeem", path, {}, order_id))
+
+    async def _next_ticket(self, event: Event, merchant_id: int) -> None:
+        """What the app shows first, under the trace's number of its order."""
+        path = f"/merchants/{self._ids.merchants[merchant_id]}/tickets/next"
+        name, keeper = "GET /merchants/{id}/tickets/next", self._ids.merchant_tokens[merchant_id]
+        reply = await self._send(keeper, "merchant", name, path, None, None)
+        if reply.status == 200:
+            intent = self._config.intent_of(reply.body["order_ref"])
+            assert intent is not None, "a merchant of this run has orders of this run only"
+            self._learn(intent, dict(reply.body))
+            reply = Reply(200, {"token": reply.body["token"], "order_id": intent})
+        self._env.enter(event, reply)
+
+    async def _fetch_ticket(self, event: Event, merchant_id: int, token: str) -> None:
+        path = f"/merchants/{self._ids.merchants[merchant_id]}/tickets/{token}/fetch"
+        name, keeper = "POST /merchants/{id}/tickets/{token}/fetch", self._ids.merchant_tokens[merchant_id]
+        reply = await self._send(keeper, "merchant", name, path, {}, None)
+        if reply.ok:
+            reply = Reply(reply.status, {"job": base64.b64decode(reply.body["escpos"])})
+        self._env.enter(event, reply)
 
     async def _offline(self, event: Event, token: str) -> None:
         """The platform takes a rider off shift at once and names the order that is still to be finished, if any."""

@@ -17,6 +17,7 @@ from o2o_devices.faults import Met, TicketFault
 from o2o_devices.fleet import Fleet, PrinterSpec
 from o2o_devices.receipt import Receipt
 from o2o_domain.ticket_layout import parse
+from o2o_loadtest.attached import APP, beside_an_app
 from o2o_results.audit.printers import LIED
 from o2o_scenarios.schema import Scenario
 from o2o_scenarios.trace import Trace
@@ -114,10 +115,17 @@ def fleet_of(
     faults: TicketFaults,
     confessions: Confessions,
 ) -> Fleet:
-    """One printer a merchant; printer_id is the merchant's id."""
+    """One printer a merchant, cloud printers on TCP or printers beside apps; printer_id is the merchant's id."""
     profile = profile_of(scenario.printing)
+    if scenario.printing.age == "app_printer":
+        specs = [
+            PrinterSpec(number, profile, front=beside_an_app, address=f"{APP}m{number}")
+            for number in (merchant.merchant_id for merchant in city.merchants)
+        ]
+    else:
+        specs = [PrinterSpec(merchant.merchant_id, profile) for merchant in city.merchants]
     return Fleet(
-        [PrinterSpec(merchant.merchant_id, profile) for merchant in city.merchants],
+        specs,
         on_paper=on_paper,
         plan=faults.plan,
         on_met=confessions.met,

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from o2o_loadtest.attached import APP
 from o2o_loadtest.config import IdMap
 from o2o_loadtest.errors import TargetError
 from o2o_scenarios.schema import Scenario
@@ -79,14 +80,15 @@ def set_up(
     scenario: Scenario,
     city: City,
     trace: Trace,
-    printers: Mapping[int, tuple[str, int]],
+    printers: Mapping[int, str],
     *,
     prefix: str,
     progress: Callable[[str, float], None] = lambda what, share: None,
 ) -> IdMap:
     """Make everything the run needs; returns who is who.
 
-    `printers` is merchant_id -> (host, port). Raises TargetError when the platform refuses something.
+    `printers` is merchant_id -> URL; names of apps are the run's own and get its prefix. Raises TargetError when the
+    platform refuses something.
     """
     ids = IdMap()
     _merchants(admin, scenario, city, printers, prefix, ids, progress)
@@ -104,7 +106,7 @@ def _merchants(
     admin: AdminClient,
     scenario: Scenario,
     city: City,
-    printers: Mapping[int, tuple[str, int]],
+    printers: Mapping[int, str],
     prefix: str,
     ids: IdMap,
     progress: Callable[[str, float], None],
@@ -126,8 +128,7 @@ def _merchants(
                     for dish in merchant.menu
                 ],
                 "printer": {
-                    "host": printers[merchant.merchant_id][0],
-                    "port": printers[merchant.merchant_id][1],
+                    "url": printers[merchant.merchant_id].replace(APP, f"{APP}{prefix}"),
                     "width_cols": width_cols,
                 },
             }

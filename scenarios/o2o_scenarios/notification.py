@@ -106,4 +106,4 @@ class AttachedSpec(Spec):
     tear_s: NonNegativeFloat = 3.0
     """Tear the ticket off and pass it through the hatch. Assumed."""
     mend_poll_s: PositiveFloat = 10.0
-    """How often staff try again while the printer says that it cannot print. Assumed."""
+    """How often staff try again while the printer cannot print, or nobody knows of its last ticket. Assumed."""

@@ -210,6 +210,14 @@ CASES: dict[str, tuple[Args, str]] = {
         ("load", "pool_quota"),
         r"`pool_quota` is .* kind `pools`; `o2o load` runs kind `city` \(try `o2o compare`\)",
     ),
+    "people who write, live": (
+        ("load", "printer_ages", "--set", "printing.age=phone"),
+        r"printing\.age phone: people who write are only in the model; .* --set printing\.age=cloud",
+    ),
+    "a cover on a cable": (
+        model("printer_ages", "--set", "printing.faults.cover_open=0.1"),
+        r"a printer on a cable has no cover_open: .*paper_end, offline, lost_ack",
+    ),
     "speed 0": (load("--speed", "0"), r"Invalid value for '--speed': .*0\.001"),
     "speed endless": (load("--speed", "inf"), r"Invalid value for '--speed': .*1000000"),
     "negative drain": (load("--drain", "-1"), r"Invalid value for '--drain'"),
@@ -230,7 +238,7 @@ CASES: dict[str, tuple[Args, str]] = {
     "vary out of range": (vary("crm.bds=1,-2"), r"--vary crm\.bds=-2: `crm\.bds`: .*greater"),
     "variants alike": (vary("crm.bds=2,2"), r"--vary crm\.bds=2,2: the values must differ"),
     "variants of two kinds": (vary("kind=city,pools"), r"the variants must be of one kind"),
-    "vary missing": (("compare", "tiny.yaml"), r"Missing option '--vary'"),
+    "vary missing": (("compare", "tiny.yaml"), r"does not say what to vary: write --vary FIELD=A,B"),
     "one replication": (
         ("compare", "tiny.yaml", "--vary", "crm.bds=1,2", "-n", "1"),
         r"Invalid value for '--replications'",

@@ -20,7 +20,7 @@ from o2o_platform.settings import Settings
 NEVER_S = 1e12
 PAST_S = 1e-4
 """A deadline is looked at so much later than the model met it: both clocks are floats of different size."""
-DEAD = ("127.0.0.1", 1)
+DEAD = "tcp://127.0.0.1:1"
 """Where no printer listens."""
 
 

@@ -10,7 +10,7 @@ from o2o_cli import console
 from o2o_cli.errors import EXIT_NOT_MET, UsageError
 from o2o_cli.jobs import world
 from o2o_cli.jobs.deployment import deployment_of
-from o2o_cli.jobs.live import compressed, given_target, run_load
+from o2o_cli.jobs.live import compressed, given_target, must_be_live, run_load
 from o2o_cli.jobs.modelled import run_model
 from o2o_cli.jobs.told import tell_run
 from o2o_cli.options import (
@@ -99,6 +99,7 @@ def load(
     chosen = compressed(
         of_kind(scenario_from(scenario, set_, seed), "city", "load"), speed=speed, duration_s=duration, drain_s=drain
     )
+    must_be_live(chosen)
     goal = given_target(target) if target else None
     scaled = deployment_of(deployment, workers, dispatchers, database, redis, keep)
     if goal and scaled:

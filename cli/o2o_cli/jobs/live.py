@@ -16,6 +16,7 @@ from o2o_cli.jobs.deployment import Deployment, scaled_platform
 from o2o_cli.jobs.helpers import with_helpers
 from o2o_cli.jobs.modelled import stoppable
 from o2o_cli.jobs.platform import settings_for, write_settings
+from o2o_domain.notification import Age, by_hand
 from o2o_loadtest.live import Target, run_live
 from o2o_results.audit import audit
 from o2o_results.run import RunReader
@@ -39,6 +40,16 @@ def compressed(scenario: Scenario, *, speed: float | None, duration_s: float | N
         }
     )
     return scenario.model_copy(update={"clock": clock})
+
+
+def must_be_live(scenario: Scenario) -> None:
+    """Raises UsageError for a scenario that only the model can play."""
+    age = Age(scenario.printing.age)
+    if by_hand(age):
+        raise UsageError(
+            f"printing.age {age}: people who write are only in the model; live are app_printer and cloud "
+            "(e.g. --set printing.age=cloud)"
+        )
 
 
 def given_target(url: str) -> Target:
@@ -66,6 +77,7 @@ def run_load(
     """
     if target is not None and scenario.platform.helper_faults:
         raise UsageError("--target: the scenario kills helpers; it can only kill those of a platform of its own")
+    must_be_live(scenario)
     city, trace = built
     writer = new_run(
         scenario, "live", root=RUNS, folder=out, horizon_s=world.horizon_s(scenario), notes=world.notes_of(city, trace)

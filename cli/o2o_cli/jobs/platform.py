@@ -25,7 +25,7 @@ def settings_for(scenario: Scenario) -> Settings:
     speed = scenario.clock.speed
     printing, dispatch, fees, pool = scenario.printing, scenario.dispatch, scenario.fees, scenario.crm.pool
     breaker = scenario.platform.breaker
-    return Settings(
+    settings = Settings(
         helper_timeout_s=breaker.timeout_s,
         breaker_failures=breaker.failures,
         breaker_open_s=breaker.open_s,
@@ -54,6 +54,9 @@ def settings_for(scenario: Scenario) -> Settings:
         pool_extension_resets=pool.extension_resets,
         pool_idle_days=IDLE_DAYS / speed,
     )
+    if printing.age == "app_printer":  # an app waits for its printer as long as a dispatcher does for a cloud printer
+        settings = replace(settings, print_result_s=printing.ack_timeout_s)
+    return settings
 
 
 def write_settings(settings: Settings, path: Path) -> None:

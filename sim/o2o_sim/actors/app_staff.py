@@ -23,6 +23,7 @@ class AppStaff:
 
     def __init__(self, scene: Scene, merchant: Merchant, printers: AttachedPrinters, draws: PeopleDraws) -> None:
         self.notes: dict[int, Note] = {}
+        self._unseen: dict[int, Note] = {}
         self._scene = scene
         self._merchant_id = merchant.merchant_id
         self._printers = printers
@@ -42,10 +43,12 @@ class AppStaff:
             while True:
                 while inbox.items:
                     self._heard((yield inbox.get()))
-                more = yield from self._next(opening_s)
-                if not more:
+                if (yield from self._next(opening_s)):
+                    opening_s = 0.0
+                elif self._rings():  # the last ticket is under way still: nobody knows what became of it
+                    yield self._city(printing.attached.mend_poll_s)
+                else:
                     break
-                opening_s = 0.0
 
     def _next(self, opening_s: float) -> Steps:
         """Print the next ticket, if there is one. `opening_s`: work that was done before, for the first of a look."""
@@ -58,6 +61,7 @@ class AppStaff:
         note = self._heard(TicketWaiting(order_id, scene.env.now))
         if note.noticed is None:
             note.noticed = scene.env.now
+            self._unseen.pop(order_id, None)
         note.staff_s += opening_s
         while self._printers.trouble(mine, order_id) is not None:  # change the roll, find the cable
             yield self._city(printing.attached.mend_poll_s)
@@ -82,7 +86,14 @@ class AppStaff:
         note = self.notes.get(message.order_id)
         if note is None:
             note = self.notes[message.order_id] = Note(message.order_id, self._merchant_id, message.at)
+            self._unseen[message.order_id] = note
         return note
+
+    def _rings(self) -> bool:
+        """Whether there is a ticket that nobody has seen; at its deadline it is told otherwise."""
+        now, deadline_s = self._scene.env.now, self._scene.scenario.printing.deadline_s
+        self._unseen = {number: note for number, note in self._unseen.items() if now < note.told + deadline_s}
+        return bool(self._unseen)
 
     def _city(self, seconds: float) -> Event:
         return self._scene.env.timeout(self._scene.tempo.run_s(seconds))
