@@ -17,9 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from o2o_cli.chaos.printer_apps import apps
 from o2o_cli.errors import UsageError
 from o2o_cli.jobs.serving import Site, bind, served, url_of
 from o2o_cli.up.ports import free_ports
+from o2o_devices.cloud.attached import Attached
 from o2o_devices.cloud.cloudprnt import CloudPrntPrinter
 from o2o_devices.cloud.epson import EpsonPrinter
 from o2o_devices.cloud.machine import Machine
@@ -32,6 +34,8 @@ from o2o_devices.cloud.vendor_fleet import serial_of
 from o2o_devices.cloud.vendor_plan import Plan
 from o2o_devices.fleet import Fleet, FrontFactory
 from o2o_devices.printer import VirtualPrinter
+from o2o_loadtest.peak.world import World
+from o2o_loadtest.setup import AdminClient
 
 COLS = 48
 POLL_S = 0.5
@@ -67,6 +71,8 @@ class Transport:
     address: Callable[[Fleet, int], str]
     front: Callable[[Place], FrontFactory] | None = None
     around: Callable[[Path], AbstractAsyncContextManager[Place]] = _nothing
+    beside: Callable[[AdminClient, Fleet, World], AbstractAsyncContextManager[None]] | None = None
+    """Whoever brings tickets to the printers, once there are merchants."""
 
     def printer(self, fleet: Fleet, number: int) -> Mapping[str, Any]:
         """The body of a merchant's printer, as the platform takes it."""
@@ -180,6 +186,13 @@ def _vendor(place: Place) -> FrontFactory:
     return lambda number, printer: cloud.front(brand, serial_of(number, brand))(number, printer)
 
 
+# --- apps ----------------------------------------------------------------------------------------------------------
+
+
+def _attached(place: Place) -> FrontFactory:
+    return lambda number, printer: Attached(printer)
+
+
 _ALL = (
     Transport("tcp9100", _tcp_address),
     Transport("cloudprnt", lambda fleet, number: f"cloudprnt://{mac_of(number)}", _cloudprnt),
@@ -191,6 +204,12 @@ _ALL = (
         lambda fleet, number: f"yilianyun://{serial_of(number, 'yilianyun')}",
         _vendor,
         partial(_cloud, "yilianyun"),
+    ),
+    Transport(
+        "app",
+        lambda fleet, number: f"app://shop-{number}",
+        _attached,
+        beside=partial(apps, poll_s=POLL_S, late_s=LATE_S),
     ),
 )
 TRANSPORTS: dict[str, Transport] = {one.name: one for one in _ALL}

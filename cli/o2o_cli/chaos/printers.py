@@ -167,6 +167,10 @@ async def campaign(options: Options, progress: Progress) -> Outcome:
         place.platform_url = settings.public_url
         fleet = await stack.enter_async_context(_fleet(options, place, paper))
         world = await asyncio.to_thread(_world, settings, options, fleet, progress)
+        if options.transport.beside is not None:
+            admin = await asyncio.to_thread(AdminClient, settings.public_url, settings.admin_password)
+            stack.callback(admin.close)
+            await stack.enter_async_context(options.transport.beside(admin, fleet, world))
         shoppers = Shoppers(
             world, count=options.orders, at_once=AT_ONCE, seed=options.seed, prefix=f"printers-{options.seed}-"
         )
