@@ -345,6 +345,34 @@ async def test_the_next_ticket_goes_on_after_an_unconfirmed_one(
     await state_is("printed", "printed")
 
 
+async def test_a_printer_that_left_a_job_unanswered_is_asked_before_the_next(
+    world: Any, star: StarPeer, order: Any, tickets: Any, given_up: Any, eventually: Any
+) -> None:
+    """Connected but silent: one ticket is unconfirmed, the others wait."""
+    star.answers = False
+    await star.start()
+    await order()
+    await holds(eventually, lambda: star.jobs)
+    star.speaks = False
+    await given_up()
+    await order()
+
+    async def tried() -> Any:
+        world.clock.advance(0.5)
+        return [row["code"] for row in await tickets()] == ["silent", "broken_before_send"]
+
+    await eventually(tried)
+    assert (len(star.jobs), star.asked > 0) == (1, True)
+    star.answers = star.speaks = True
+    await star.status()
+
+    async def printed() -> Any:
+        world.clock.advance(0.5)
+        return [row["state"] for row in await tickets()] == ["unconfirmed", "printed"]
+
+    await eventually(printed)
+
+
 async def test_a_result_of_somebody_elses_printer_is_not_believed(
     world: Any, star: StarPeer, broker: OwnMosquitto, order: Any, state_is: Any, given_up: Any, eventually: Any
 ) -> None:
@@ -434,6 +462,46 @@ async def test_a_result_that_comes_while_the_platform_is_away_waits_at_the_broke
         assert len(star.jobs) == 1
 
 
+@pytest.mark.parametrize("deployment", ["scaled"], indirect=True)
+async def test_of_several_dispatchers_one_settles_and_any_can(
+    with_broker: Any, open_world: Any, star: StarPeer, eventually: Any
+) -> None:
+    """Every dispatcher hears every result: the one who waits for it takes it; without him, another does."""
+    star.answers = False
+    await star.start()
+    clock = ManualClock()
+    async with contextlib.AsyncExitStack() as stack:
+        names = ("a", "b")
+        worlds = {
+            name: await stack.enter_async_context(open_world(replace(with_broker, mqtt_client=name), clock))
+            for name in names
+        }
+        for one in worlds.values():
+            await link(one).wait_up(10)
+        first = worlds["a"]
+        shop = await first.shop(printer={"url": star.url, "width_cols": 48})
+        user = await first.actor("consumer")
+        rows = lambda: first.export("tickets")  # noqa: E731
+        await first.paid(user, shop)
+        await holds(eventually, lambda: star.jobs)
+        await star.result(star.tokens[0])
+        await are(eventually, rows, "printed")
+        await holds(eventually, lambda: sum(link(one).figures["unclaimed"] for one in worlds.values()) == 1)
+        await first.paid(user, shop)
+        await holds(eventually, lambda: len(star.jobs) == 2)
+
+        async def given_up() -> Any:
+            clock.advance(2.0)
+            await asyncio.sleep(0.01)
+            return [row["state"] for row in await rows()] == ["printed", "unconfirmed"]
+
+        await eventually(given_up)
+        await star.result(star.tokens[1])
+        await are(eventually, rows, "printed", "printed")
+        await holds(eventually, lambda: sum(link(one).figures["settled"] for one in worlds.values()) == 1)
+        assert len(star.jobs) == 2
+
+
 # --- setting and signs ------------------------------------------------------------------------------------------------
 
 
@@ -448,6 +516,7 @@ async def test_a_printer_learns_where_the_broker_is(world: Any, star: StarPeer, 
         "serverSupportProtocol": ["HTTP", "MQTT"],
         "settingForMQTT": {
             "useTriggerPOST": False,
+            "pollingTimeSec": 60,
             "mqttConnectionSetting": {"hostName": "127.0.0.1", "portNumber": broker.port, "useTls": False},
         },
     }

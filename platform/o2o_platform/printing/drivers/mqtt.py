@@ -31,7 +31,8 @@ class StarConnection:
         self.mac = mac
         self._broker = broker
         self._link = link
-        self._waiting: dict[str, asyncio.Future[Answer]] = {}
+        self._waiting: dict[str, tuple[asyncio.Future[Answer], float]] = {}  # with the loop's time of sending
+        self._unanswered = 0.0  # when the last job was sent that was given up
         self._open = True
 
     @classmethod
@@ -54,11 +55,15 @@ class StarConnection:
     @property
     def owes(self) -> bool:
         """Whether a result is still due."""
-        return bool(self._waiting)
+        return any(not done.done() for done, _ in self._waiting.values())
 
     async def trouble(self, timeout_s: float) -> PrintOutcome | None:
         """What keeps the printer from printing, None if nothing does. Nothing is printed by asking."""
-        return await self._broker.trouble(self.mac, timeout_s)
+        for token, (done, sent) in list(self._waiting.items()):
+            if done.done():
+                del self._waiting[token]
+                self._unanswered = max(self._unanswered, sent)
+        return await self._broker.trouble(self.mac, timeout_s, self._unanswered)
 
     async def send(self, ticket: int, data: bytes) -> asyncio.Future[Answer]:
         """Publish a job; the future is done when it is on paper, and fails with PrintFailed when it never will be.
@@ -67,13 +72,13 @@ class StarConnection:
         """
         token = remote.token_of(ticket)
         done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting[token] = done
+        self._waiting[token] = done, self._broker.now()
         await self._broker.publish(self.mac, "print-job", star.print_job(token, MEDIA_TYPE, data))
         return done
 
     def answered(self, result: PrintResult) -> bool:
         """Take a result; False if nobody waits for it here."""
-        done = self._waiting.pop(result.token, None)
+        done, _ = self._waiting.pop(result.token, (None, 0.0))
         if done is None or done.done():
             return False
         if result.ok:

@@ -1,9 +1,10 @@
 """A dispatcher's connection to the MQTT broker: one for all its printers, made again after every loss (A14).
 
 Decides:
-- what a printer's trouble is known from. A printer tells changes by itself (client-status), and the broker tells that
-  it is gone (client-will). One that was heard of within `FRESH_S` is taken at its word, one that is gone is left alone
-  for `GONE_S`; any other is asked (request-client-status). After a lost connection nothing is known of any;
+- what a printer's trouble is known from. A printer tells changes by itself, and how it is every `POLLING_S`
+  (client-status), and the broker tells that it is gone (client-will). One that was heard of within `TRUST_S` is taken
+  at its last word, unless it has left a job unanswered since; one that is gone is left alone for `GONE_S`; any other is
+  asked (request-client-status). After a lost connection nothing is known of any;
 - that we publish nothing again on a new connection: a new client is made for each. The broker may deliver a job twice
   (QoS 1); the printer remembers its last 10 job tokens and does not print it again;
 - that results which come while no dispatcher is connected wait at the broker: the session of a dispatcher with a name
@@ -29,6 +30,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiomqtt
 
+from o2o_domain.cloudprnt import offline_after_s
 from o2o_domain.tickets import PrintOutcome
 from o2o_platform.errors import PlatformError
 from o2o_platform.kit.context import Context
@@ -39,7 +41,9 @@ from o2o_platform.printing.drivers.tcp9100 import within
 
 log = logging.getLogger("o2o.platform.printing")
 
-FRESH_S = 1.0
+POLLING_S = 60
+"""How often printers are wanted to say how they are, changed or not (cloudprnt-setting.json)."""
+TRUST_S = offline_after_s(POLLING_S)
 """A printer that was heard of within this time is taken at its last word."""
 GONE_S = 30.0
 """A printer whose will was said is asked again after this time: its return may have escaped us."""
@@ -147,7 +151,7 @@ class Broker:
     async def _run(self) -> None:
         pause = FIRST_PAUSE_S
         while True:
-            began = self._now()
+            began = self.now()
             try:
                 await self._connected()
             except (aiomqtt.MqttError, OSError) as error:
@@ -160,7 +164,7 @@ class Broker:
                 self._up.clear()
                 self._presence.clear()
             # One that ends at once may be somebody's of the same name, who takes the session from us and we from him.
-            pause = FIRST_PAUSE_S if self._now() - began > PROVEN_S else min(pause * 2, LAST_PAUSE_S)
+            pause = FIRST_PAUSE_S if self.now() - began > PROVEN_S else min(pause * 2, LAST_PAUSE_S)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
 
     async def _connected(self) -> None:
@@ -198,10 +202,10 @@ class Broker:
         if isinstance(said, PrintResult):
             self._meet_result(said)
         elif isinstance(said, ClientWill):
-            self._presence[said.mac] = _Presence(None, self._now())
+            self._presence[said.mac] = _Presence(None, self.now())
             self._note(said.mac, "gone")
         else:
-            self._presence[said.mac] = _Presence(said, self._now())
+            self._presence[said.mac] = _Presence(said, self.now())
             self._note(said.mac, said.text)
             asked = self._asked.pop(said.mac, None)
             if asked is not None and not asked.done():
@@ -221,9 +225,6 @@ class Broker:
     def _note(self, mac: str, text: str) -> None:
         if self._settler is not None:
             self._settler.sign(mac, text)
-
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
 
     # --- for the printers' connections -------------------------------------------------------------------------------
 
@@ -246,16 +247,20 @@ class Broker:
             raise ConnectionResetError(f"the MQTT broker: {error}") from None
         self._figures["published"] += 1
 
-    async def trouble(self, mac: str, timeout_s: float) -> PrintOutcome | None:
-        """What keeps a printer from printing, None if nothing does."""
+    def now(self) -> float:
+        """The loop's clock, for `trouble`."""
+        return asyncio.get_running_loop().time()
+
+    async def trouble(self, mac: str, timeout_s: float, since: float) -> PrintOutcome | None:
+        """What keeps a printer from printing, None if nothing does. What it said before `since` does not count."""
         if self._client is None:
             return PrintOutcome.BROKEN_BEFORE_SEND
         known = self._presence.get(mac)
         if known is not None:
-            age = self._now() - known.heard
+            age = self.now() - known.heard
             if known.status is None and age < GONE_S:
                 return PrintOutcome.REFUSED
-            if known.status is not None and age < FRESH_S:
+            if known.status is not None and age < TRUST_S and known.heard >= since:
                 return known.status.trouble
         asked = self._asked.get(mac)
         if asked is None or asked.done():

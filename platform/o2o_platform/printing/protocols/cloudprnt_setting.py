@@ -22,7 +22,7 @@ from o2o_platform.errors import NotFound, Unauthenticated
 from o2o_platform.kit.context import Context
 from o2o_platform.kit.web import reply
 from o2o_platform.printing import remote
-from o2o_platform.printing.drivers.mqtt_broker import BrokerUrl
+from o2o_platform.printing.drivers.mqtt_broker import POLLING_S, BrokerUrl
 from o2o_platform.printing.drivers.mqtt_settle import SCHEME
 from o2o_platform.printing.protocols import cloudprnt_wire as wire
 
@@ -59,5 +59,9 @@ def answer(broker: BrokerUrl, mac: str, secret: str | None) -> dict[str, Any]:
         "title": "star_cloudprnt_server_setting",
         "version": "1.0.0",
         "serverSupportProtocol": ["HTTP", "MQTT"],
-        "settingForMQTT": {"useTriggerPOST": False, "mqttConnectionSetting": connection},
+        "settingForMQTT": {
+            "useTriggerPOST": False,
+            "pollingTimeSec": POLLING_S,
+            "mqttConnectionSetting": connection,
+        },
     }
