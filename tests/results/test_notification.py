@@ -9,6 +9,7 @@ import pytest
 
 from o2o_results.audit import ALL, audit
 from o2o_results.notification import notification
+from o2o_results.report.page import report_html
 from o2o_results.run import as_table, empty
 from o2o_results.summary import summarise
 from o2o_results.tables import TABLES
@@ -161,3 +162,23 @@ def test_a_planted_violation_is_found(
     rows = by_app["notifications"].to_pylist()
     change(rows)
     assert not judged(by_app | {"notifications": as_table("notifications", rows)}, "app")[promise].ok
+
+
+def test_the_report_tells_of_people_where_there_were_any(fake: Any, lunch: Any, tmp_path: Any) -> None:
+    """The same orders: a lunch whose slips are what the receipts say, but for one."""
+    slips = [
+        note(row["order_id"], row["printed"], [{"name": line["name"], "qty": line["qty"]} for line in row["items"]])
+        | {"merchant_id": row["merchant_id"], "staff_s": 40.0}
+        for row in lunch["orders"].to_pylist()
+        if row["kind"] == "order" and row["printed"] is not None
+    ]
+    slips[0]["slip"] = slips[0]["slip"] + lines(("没点过的菜", 1))
+    tables = lunch | {"notifications": as_table("notifications", slips), "receipts": empty("receipts")}
+    by_hand = fake.write_run(tmp_path / "hand", tables, printing={"age": "app"})
+    html = report_html([by_hand, fake.write_run(tmp_path / "cloud", lunch)])
+    assert 'id="ages"' in html
+    assert html.count("cloud printer</td>") == 1
+    assert "1 wrong dish" in html
+    assert "40.0 s" in html
+    alone = report_html([fake.write_run(tmp_path / "alone", lunch)])
+    assert 'id="ages"' not in alone

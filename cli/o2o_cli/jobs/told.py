@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from o2o_cli import console
+from o2o_domain.notification import Age
 from o2o_results.printer_faults import FaultTally, tally
 from o2o_results.run import RunReader
 from o2o_results.summary import summary_of
@@ -55,6 +56,15 @@ def _tell_orders(summary: Any) -> None:
         f"unfinished {outcome.unfinished:,}; delivered {summary.deliveries.delivered:,}, "
         f"late {summary.deliveries.late_share:.1%}"
     )
+    notified = summary.notification
+    if notified.age is not Age.CLOUD:
+        known = notified.known
+        console.out.print(
+            f"  notification ({notified.age}): paid to kitchen p50 {_s(known.p50_s)}, p95 {_s(known.p95_s)}, p99 "
+            f"{_s(known.p99_s)}; staff {_s(notified.staff_s)}, callers {_s(notified.caller_s)} an order; wrong "
+            f"{notified.wrong_share:.2%}, without paper {notified.missed:,}, told otherwise "
+            f"{notified.escalated_share:.1%}; lateness {notified.late_fen:.1f} fen an order"
+        )
     for objective in summary.objectives:
         mark = {True: "met", False: "MISSED", None: "not measured"}[objective.ok]
         console.out.print(

@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 
 from o2o_results.errors import ResultsError
-from o2o_results.report import charts, city_charts, figures, headline, helpers, sections
+from o2o_results.report import ages, charts, city_charts, figures, headline, helpers, sections
 from o2o_results.report.environment import render, save
 from o2o_results.report.map import city_map
 from o2o_results.report.view import RunView, views
@@ -53,6 +53,7 @@ def report_html(runs: Sequence[RunReader]) -> str:
     if has_helpers:
         embeds["helpers"] = helpers.states(shown)
     printer_faults = [found for view in shown if (found := sections.printer_faults(view))]
+    ages_rows = ages.rows(shown) if has_orders and ages.shown(shown) else []
     maps = _maps(shown, embeds)
     samples, still = _samples(shown, embeds)
     requests = [found for view in shown if (found := sections.requests(view))]
@@ -65,6 +66,7 @@ def report_html(runs: Sequence[RunReader]) -> str:
         ("throughput", "Throughput", has_orders),
         ("distribution", "Over the day", has_orders),
         ("map", "Map", maps),
+        ("ages", "Notification", ages_rows),
         ("city", "Kitchens and riders", has_orders),
         ("leads", "Leads", has_leads),
         ("helpers", "Helpers", has_helpers),
@@ -97,6 +99,7 @@ def report_html(runs: Sequence[RunReader]) -> str:
         leads=[f"{view.label}: {city_charts.pool_words(view.summary.pools)}." for view in shown] if has_leads else [],
         helpers=[helpers.outages(view) for view in shown] if has_helpers else [],
         printer_faults=printer_faults,
+        ages=ages_rows,
         samples=samples,
         still=still,
         requests=requests,
