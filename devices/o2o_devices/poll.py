@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import select
 from typing import Protocol
-from weakref import WeakKeyDictionary
 
 READ, WRITE = select.EPOLLIN, select.EPOLLOUT
 GONE = select.EPOLLERR | select.EPOLLHUP
@@ -39,6 +38,7 @@ class Poller:
         """Watch a descriptor that is not watched yet."""
         if self._epoll is None:
             self._epoll = select.epoll()
+            _pollers.setdefault(self.loop, self)
             self.loop.add_reader(self._epoll.fileno(), self._on_ready)
         self._epoll.register(fd, events)
         if fd >= len(self._owners):
@@ -61,6 +61,8 @@ class Poller:
             self.loop.remove_reader(self._epoll.fileno())
             self._epoll.close()
             self._epoll = None
+            if _pollers.get(self.loop) is self:  # a loop that has ended is not kept
+                del _pollers[self.loop]
 
     def _on_ready(self) -> None:
         if self._epoll is None:
@@ -75,12 +77,11 @@ class Poller:
                 self.loop.call_exception_handler({"message": f"while serving {owner!r}", "exception": error})
 
 
-_pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, Poller] = WeakKeyDictionary()
+_pollers: dict[asyncio.AbstractEventLoop, Poller] = {}
+"""Those that watch something."""
 
 
 def poller_of(loop: asyncio.AbstractEventLoop) -> Poller:
     """The loop's one poller."""
     found = _pollers.get(loop)
-    if found is None:
-        found = _pollers[loop] = Poller(loop)
-    return found
+    return Poller(loop) if found is None else found

@@ -35,7 +35,6 @@ def test_a_mistake_of_one_is_told_and_the_others_are_served() -> None:
         mistakes: list[Any] = []
         loop.set_exception_handler(lambda loop, context: mistakes.append(context["exception"]))
         poller = poller_of(loop)
-        assert poller_of(loop) is poller
         pipes = [os.pipe() for _ in range(2)]
 
         def wrong(data: bytes) -> None:
@@ -45,12 +44,14 @@ def test_a_mistake_of_one_is_told_and_the_others_are_served() -> None:
         poller.add(pipes[1][0], Reader(pipes[1][0], lambda data: told.set()), READ)
         for _, end in pipes:
             os.write(end, b"x")
+        assert poller_of(loop) is poller
         await asyncio.wait_for(told.wait(), 10.0)
         assert [str(mistake) for mistake in mistakes] == ["wrong"]
         for here, there in pipes:
             poller.remove(here)
             os.close(here)
             os.close(there)
+        assert poller_of(loop) is not poller  # it is left when there is nothing to watch
 
     asyncio.run(main())
 

@@ -214,7 +214,7 @@ def rows(told: Measured) -> list[HouseRow]:
         house.bound("doubled", "tickets that are on two papers", "", float(verdict.doubled), 0.0),
         house.bound("wrong", "papers that do not say their order", "", float(verdict.wrong), 0.0),
         house.bound("idle_bytes", "memory of a printer with an idle connection (USS)", "B", idle, IDLE_BYTES, why=few),
-        house.bound("again_bytes", "the same, after its tickets", "B", again, IDLE_BYTES),
+        house.bound("again_bytes", "the same after its tickets, work's traces included", "B", again, IDLE_BYTES),
         house.bound(
             "interpret_us", "a ticket interpreted, CPU", "us", 1e6 / best["interpreter"], INTERPRET_US
         ),

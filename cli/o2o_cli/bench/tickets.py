@@ -28,9 +28,9 @@ MOST_EXAMPLES = 5
 
 
 def order(number: int, seed: int) -> TicketOrder:
-    """The order of a number: four to eight dishes."""
+    """The order of a number: six to nine dishes."""
     chance = random.Random(f"{seed}/{number}")
-    names = chance.sample(DISHES, chance.randint(4, 8))
+    names = chance.sample(DISHES, chance.randint(6, 9))
     lines = tuple(
         Line(place, name, chance.randint(1, 3), chance.randrange(300, 6000, 50)) for place, name in enumerate(names)
     )
