@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from o2o_cli.chaos.printers import Options, Outcome
     from o2o_results.verdicts import Verdict
 
-EACH = 0.03
+EACH = 0.04
 """Share of tickets that meet each kind of fault, unless the command line says otherwise."""
 OFTEN = 20
-"""A kind is to be met so often, if that many tickets can be expected to meet it with some to spare."""
+"""A kind is to be met so often, if twice as many tickets can be expected to meet it; else half as often as expected."""
 
 
 def printers(
@@ -108,7 +108,7 @@ def judge(options: Options, outcome: Outcome) -> list[Verdict]:
     assert outcome.sides is not None
     horizon_s = outcome.ended - outcome.sides.epoch
     expected = min((options.orders * share for share in options.shares.values() if share), default=0.0)
-    at_least = OFTEN if expected >= 1.5 * OFTEN else int(expected >= 6)
+    at_least = min(OFTEN, int(expected / 2)) if expected >= 6 else 0  # of a few there may be none by chance
     scenario = Scenario.model_validate(
         {
             "name": "chaos_printers",
