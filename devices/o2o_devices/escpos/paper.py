@@ -13,6 +13,8 @@ from o2o_devices.escpos.line import PrintBuffer
 from o2o_devices.escpos.page import Page
 from o2o_devices.receipt import Kind, Receipt, ReceiptLine, Span
 
+_SIZES = tuple(tuple((width, height) for height in range(9)) for width in range(9))
+"""Each size once: most lines of most tickets have the same."""
 _MOST_BANDS = 1024
 """Bit images in a line; a line has no more columns."""
 
@@ -59,7 +61,14 @@ class Paper(PrintBuffer):
             spacing = self.spacing
             advance = spacing if spacing > tall else tall
             self._emit(
-                text, (style.width, style.height), style.bold, self._marked(text, style), "text", "", advance, used
+                text,
+                _SIZES[style.width][style.height],
+                style.bold,
+                self._marked(text, style),
+                "text",
+                "",
+                advance,
+                used,
             )
             return
         inked = [style for text, style, _, _ in spans if not text.isspace()] or [spans[0][1]]
