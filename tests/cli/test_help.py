@@ -17,7 +17,7 @@ from o2o_scenarios.loader import catalogue, load
 GROUPS = {
     "scenarios": ("list", "show", "check", "schema"),
     "bench": ("hot-paths", "order-path", "end-to-end", "printers"),
-    "chaos": ("order-path", "payments"),
+    "chaos": ("order-path", "payments", "printers"),
     "printers": ("show",),
 }
 EVERY = [(name,) for name in COMMANDS] + [(group, name) for group, names in GROUPS.items() for name in names]
