@@ -24,6 +24,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+from o2o_devices.cloud import cloudprnt_wire as wire
 from o2o_devices.cloud import mqtt_packets as packets
 from o2o_devices.cloud import star_words as words
 from o2o_devices.cloud.auth import Auth
@@ -32,13 +33,10 @@ from o2o_devices.cloud.mqtt_line import Account, Line
 from o2o_devices.cloud.mqtt_session import Session
 from o2o_devices.cloud.star_server import StarServer
 from o2o_devices.errors import DecodeError, JobError, NoAnswer
-from o2o_devices.media import starprnt, text
 from o2o_devices.printer import VirtualPrinter
 
 TOKENS = 10
 """Job tokens that are remembered."""
-STARPRNT, TEXT = "application/vnd.star.starprnt", "text/plain"
-_CUT = b"\x1dVB\x00"
 
 
 class MqttPrinter(Session):
@@ -178,10 +176,10 @@ class MqttPrinter(Session):
     def _known(self, asked: Any) -> list[dict[str, Any]]:
         """Answers to a server's order-client-action."""
         known = {
-            "ClientType": "Star o2o virtual printer",
-            "ClientVersion": "1.0",
+            "ClientType": wire.CLIENT_TYPE,
+            "ClientVersion": wire.CLIENT_VERSION,
             "PageInfo": {"printWidth": f"{self.printer.profile.dots / 8:g}", "horizontalResolution": "8"},
-            "Encodings": f"{STARPRNT};{TEXT}",
+            "Encodings": "; ".join(wire.MEDIA),
         }
         names = [one.get("request") for one in asked if isinstance(one, dict)] if isinstance(asked, list) else []
         return [{"request": name, "result": known.get(name, "")} for name in names if isinstance(name, str)]
@@ -276,11 +274,10 @@ class MqttPrinter(Session):
 
     async def _data(self, job: words.Job) -> bytes:
         """The job in the language of the engine inside. Raises DecodeError."""
-        if job.media_type not in (STARPRNT, TEXT):
+        if job.media_type not in wire.MEDIA:
             raise DecodeError(words.MEDIA_TYPE, job.media_type)
         data = job.data
         if data is None:
             data = await (self._server or StarServer(job.url, self.mac, None, self.link_rate)).fetch(job)
-        if job.media_type == TEXT:
-            return text.to_escpos(data, cut=job.cut or "partial", feed=job.feed)
-        return starprnt.to_escpos(data) + (_CUT if job.cut else b"")  # the medium itself says when to cut
+        wanted = "" if job.cut is None else f"{job.cut}; feed={str(job.feed).lower()}"
+        return wire.MEDIA[job.media_type](data, {"x-star-cut": wanted} if wanted else {})

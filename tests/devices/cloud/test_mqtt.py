@@ -209,7 +209,7 @@ def test_what_the_broker_delivers_again_is_not_printed_again(broker: OwnMosquitt
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
-        ({"mediaTypes": ["image/png"]}, "510"),
+        ({"mediaTypes": ["image/jpeg"]}, "510"),
         ({"printData": "no base64"}, "511"),
         ({"printData": base64.b64encode(UTF8 + b"\xff\xfe").decode()}, "511"),
         ({"jobType": "fax"}, "500"),
