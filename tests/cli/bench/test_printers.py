@@ -91,16 +91,16 @@ def test_all_ways_of_reading_agree_on_the_text() -> None:
 
 def test_a_small_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "figures.json"
-    assert run_printers(count=12, rate=10.0, seconds=3.0, processes=2, json_path=out, quiet=True) == 0
+    assert run_printers(smoke=True, processes=2, json_path=out, quiet=True) == 0
     figures = json.loads(out.read_text())["figures"]
-    assert figures["verdict"]["right"] == figures["verdict"]["sent"] == 30
-    assert figures["sent"]["answered"] == 30
-    assert figures["memory"]["connections idle"]["all"]["connections"] == 12
-    assert figures["memory"]["idle again"]["all"]["tickets"] == 30
+    assert figures["verdict"]["right"] == figures["verdict"]["sent"] == 80
+    assert figures["sent"]["answered"] == 80
+    assert figures["memory"]["connections idle"]["all"]["connections"] == 50
+    assert figures["memory"]["idle again"]["all"]["tickets"] == 80
     assert len(figures["memory"]["ports open"]["processes"]) == 2
     verdicts = {row["name"]: row["verdict"] for row in figures["rows"]}
     assert verdicts["missing"] == verdicts["doubled"] == verdicts["wrong"] == "PASS"
     assert verdicts["idle_bytes"] == "NOT MEASURED"  # of so few printers it says nothing
     told = capsys.readouterr().out
-    assert "30 of 30 tickets" in told
+    assert "80 of 80 tickets" in told
     assert "regular expression" in told
