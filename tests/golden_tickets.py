@@ -15,7 +15,8 @@ from o2o_devices.escpos.events import Cut
 from o2o_devices.mechanism import GENERIC_58, GENERIC_80, Profile
 from o2o_devices.show import as_text
 from o2o_domain.pricing import Line
-from o2o_domain.ticket_layout import TicketOrder, mask_address, mask_phone
+from o2o_domain.ticket_layout import TicketOrder
+from o2o_domain.ticket_names import mask_address, mask_phone
 from o2o_platform.printing.media.escpos import render
 
 GOLDEN = Path(__file__).parent / "devices" / "golden"

@@ -1,7 +1,7 @@
 """The ticket as lines of text, and the way back from the paper to the order (A14: "ticket bytes parse back").
 
-Decides what stands where on a 32 (58 mm) or 48 (80 mm) column ticket, and how a ticket is read. Leaves fonts, GB18030
-bytes, QR code and cut to the platform's renderers, and the paper to the printers.
+Decides what stands where on a 32 (58 mm) or 48 (80 mm) column ticket, and how a ticket is read. Leaves names and
+masks to `ticket_names`, fonts, GB18030 bytes, QR code and cut to the platform's renderers, paper to the printers.
 
 The large number is the order's own. A number of the shop's day ("#17") would be shorter, but it would be one more row
 that all orders of a shop wait for on the hot path, and two numbers for one order are one too many at the counter.
@@ -38,11 +38,10 @@ from typing import Literal, NamedTuple
 from o2o_domain.errors import DomainError
 from o2o_domain.money import yuan
 from o2o_domain.pricing import Line
+from o2o_domain.ticket_names import dish_name, parted
 from o2o_domain.ticket_text import columns, on_paper, wrap
 
 PLATFORM_NAME = "O2O 外卖"
-NAMELESS = "?"
-"""Stands for a name of which nothing can be printed."""
 
 Style = Literal["big", "bold", "plain"]
 Align = Literal["left", "center"]
@@ -51,9 +50,6 @@ _ORDER_NO = re.compile(r"[0-9A-Za-z-]{1,24}\Z")
 # Figures read off the paper are bounded, so that no garbage makes a number that int() refuses to read.
 _REPRINT = re.compile(r"补打 (\d{1,9}) / REPRINT \1\Z")
 _ITEMS = re.compile(r"小计 (\d{1,9})种(\d{1,9})份 +(￥\S+)\Z")
-_DOOR = re.compile(r"\d+(?=\D*\Z)")
-_OPTION_MARKS = re.compile(r"[,，、/+;；|]")
-_OPENED_BY = {")": "(", "）": "（", "]": "[", "］": "［", "】": "【"}
 _END = "完 END #"
 
 
@@ -124,68 +120,18 @@ class ParsedTicket:
     phone_masked: str = ""
 
 
-def dish_name(name: str) -> str:
-    """A dish's name as it comes off the paper: compare orders with receipts in this form."""
-    return on_paper(name) or NAMELESS
-
-
-def dish_options(name: str) -> tuple[str, tuple[str, ...]]:
-    """A name as (dish, its options): "宫保鸡丁(微辣, 大份)" -> ("宫保鸡丁", ("微辣", "大份")).
-
-    Options are what stands in the last pair of brackets, if the name ends with it and does not begin with it.
-    """
-    dish, tail = _parted(dish_name(name))
-    options = [option.strip() for option in _OPTION_MARKS.split(tail.strip()[1:-1])]
-    return dish, tuple([option for option in options if option])
-
-
-def _parted(name: str) -> tuple[str, str]:
-    """Dish and options with their brackets; dish + options == name."""
-    closing = name[-1:]
-    opening = _OPENED_BY.get(closing)
-    if opening is None:
-        return name, ""
-    depth = 0
-    for place in range(len(name) - 1, 0, -1):
-        char = name[place]
-        depth += (char == closing) - (char == opening)
-        if depth == 0:
-            dish = name[:place].rstrip()
-            return dish, name[len(dish) :]
-    return name, ""
-
-
 @lru_cache(maxsize=32_768)
 def _dish_lines(name: str, room: int, width: int) -> tuple[str, tuple[TicketLine, ...]]:
     """A name's first line, `room` columns wide, and the lines that follow it.
 
     Menus repeat in a city's orders, so most names are cleaned, measured and broken once.
     """
-    dish, tail = _parted(dish_name(name))
+    dish, tail = parted(dish_name(name))
     chunks = wrap(dish, room, width - 2)
     first = chunks[0] + " " * (room - columns(chunks[0]))
     if tail:
         chunks += wrap(tail, width - 2, width - 2)
     return first, tuple([TicketLine("  " + chunk, "bold") for chunk in chunks[1:]])
-
-
-def mask_phone(phone: str) -> str:
-    """A phone number as tickets show it: "13812345678" -> "138****5678"; short ones keep only their last two digits."""
-    digits = "".join(char for char in phone if char.isdecimal())
-    if len(digits) < 8:
-        return "****" + digits[-2:]
-    return f"{digits[:3]}****{digits[-4:]}"
-
-
-def mask_address(address: str) -> str:
-    """An address as tickets show it: street and house, not the door ("文一路1号3幢501" -> "文一路1号3幢***").
-
-    The last number is the door; where there is no number, the last two characters are. The rider has it in the app.
-    """
-    masked, found = _DOOR.subn("***", address, count=1)
-    if found or len(address) <= 2:
-        return masked
-    return address[:-2] + "**"
 
 
 _HEAD_LABELS = ("商家：", "时间：", "送达：", "备注：")

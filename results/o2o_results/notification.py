@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from o2o_domain.notification import Age, CopyError, SlipLine, differences
-from o2o_domain.ticket_layout import dish_name
+from o2o_domain.ticket_names import dish_name
 from o2o_results.operations import lateness_min
 from o2o_results.run import RunTables, empty, floats
 from o2o_results.statistics import GIVEN_UP, Floats, Percentiles

@@ -14,7 +14,8 @@ from o2o_devices.escpos import Interpreter
 from o2o_devices.escpos.events import Cut, ProcessId
 from o2o_devices.mechanism import GENERIC_58, GENERIC_80, Profile
 from o2o_devices.show import as_text
-from o2o_domain.ticket_layout import dish_name, dish_options, parse
+from o2o_domain.ticket_layout import parse
+from o2o_domain.ticket_names import dish_name, dish_options
 from o2o_platform.printing.media.escpos import render
 
 GOLDEN = Path(__file__).with_name("golden")

@@ -12,13 +12,10 @@ from o2o_domain.ticket_layout import (
     PLATFORM_NAME,
     ParsedTicket,
     TicketOrder,
-    dish_name,
-    dish_options,
     layout,
-    mask_address,
-    mask_phone,
     parse,
 )
+from o2o_domain.ticket_names import dish_name, dish_options, mask_address, mask_phone
 from o2o_domain.ticket_text import columns, on_paper, wrap
 
 ORDER = TicketOrder(

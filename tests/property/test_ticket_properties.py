@@ -6,7 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from o2o_domain.pricing import MAX_QTY, Line
-from o2o_domain.ticket_layout import TicketLine, TicketOrder, dish_name, dish_options, layout, parse
+from o2o_domain.ticket_layout import TicketLine, TicketOrder, layout, parse
+from o2o_domain.ticket_names import dish_name, dish_options
 from o2o_domain.ticket_text import columns, on_paper, wrap
 
 WORDS = st.sampled_from(

@@ -15,7 +15,8 @@ from typing import Literal
 from o2o_devices.mechanism import Profile
 from o2o_devices.paper import Paper
 from o2o_domain.pricing import Line
-from o2o_domain.ticket_layout import TicketOrder, dish_name, parse
+from o2o_domain.ticket_layout import TicketOrder, parse
+from o2o_domain.ticket_names import dish_name
 from o2o_platform.printing.media.escpos import render
 
 DISHES = (

@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple, cast
 import msgspec
 
 from o2o_domain.pricing import Line
-from o2o_domain.ticket_layout import TicketOrder, mask_address, mask_phone
+from o2o_domain.ticket_layout import TicketOrder
+from o2o_domain.ticket_names import mask_address, mask_phone
 
 
 class Job(NamedTuple):

@@ -20,7 +20,8 @@ from simpy import Event, Store
 from o2o_domain import tickets
 from o2o_domain.orders import OrderState
 from o2o_domain.refusal import Refused
-from o2o_domain.ticket_layout import TicketOrder, layout, mask_address, mask_phone
+from o2o_domain.ticket_layout import TicketOrder, layout
+from o2o_domain.ticket_names import mask_address, mask_phone
 from o2o_domain.tickets import Escalation, GiveUp, PrintOutcome, PrintPolicy, Retry, TicketEvent, TicketState
 from o2o_sim.platform_model.catalogue import Catalogue
 from o2o_sim.platform_model.deadlines import Deadlines
