@@ -215,3 +215,18 @@ def test_the_report_shows_the_faults(broken: Broken, fake: Any, tmp_path: Path) 
     assert "lost ack" in page
     clean = report_html([fake.write_run(tmp_path / "clean", broken.tables)])
     assert "Printers that broke" not in clean
+
+
+def test_names_that_printers_have_no_shape_for_are_compared_as_printed(lunch: Tables, fake: Any) -> None:
+    orders, receipts = lunch["orders"].to_pylist(), lunch["receipts"].to_pylist()
+    paper = next(row for row in receipts if row["complete"])
+    order = next(row for row in orders if row["order_no"] == paper["order_no"])
+    dish = order["items"][0]
+    (line,) = [one for one in paper["lines"] if one["name"] == dish["name"]]
+    dish["name"], line["name"] = "麻辣🔥牛肉\u00a5", "麻辣〓牛肉￥"
+    tables = lunch | {"orders": as_table("orders", orders), "receipts": as_table("receipts", receipts)}
+    ours = [one for one in ALL if one.name == "receipts.dishes"]
+    assert audit(tables, fake.scenario(), horizon_s=HORIZON_S, promises=ours)[0].ok
+    line["name"] = "麻辣牛肉￥"
+    tables["receipts"] = as_table("receipts", receipts)
+    assert not audit(tables, fake.scenario(), horizon_s=HORIZON_S, promises=ours)[0].ok

@@ -6,6 +6,9 @@ a printer has spoiled or doubled by its own word (`printers`) is excused paper b
 
 from __future__ import annotations
 
+import pyarrow as pa
+
+from o2o_domain.ticket_names import dish_name
 from o2o_results.audit.evidence import Evidence, Finding, Promise
 from o2o_results.audit.printers import CONFESSED, excused
 from o2o_results.audit.slips import by_hand
@@ -69,20 +72,32 @@ def right_printer(evidence: Evidence) -> Finding:
 
 
 def dishes(evidence: Evidence) -> Finding:
-    """Every complete receipt lists the order's dishes and quantities, no more and no less, in any order."""
+    """Every complete receipt lists the order's dishes and quantities, no more and no less, in any order.
+
+    Names are compared as paper has them (o2o_domain.ticket_names): what fonts have no shape for is printed otherwise.
+    """
+    names = evidence.db.execute("select distinct unnest(items).name from orders").fetchall()
+    printed = [(str(name), dish_name(str(name))) for (name,) in names]
+    columns = {"name": [name for name, _ in printed], "printed": [paper for _, paper in printed]}
+    evidence.db.register(
+        "printed_names", pa.table(columns, pa.schema([("name", pa.string()), ("printed", pa.string())]))
+    )
     return evidence.ask(
         "select count(*) from receipts where complete",
         """
         with paper as (
             select receipt_id, order_no, list_sort([{'name': x.name, 'qty': x.qty} for x in lines]) as dishes
             from receipts where complete
+        ), item as (
+            select order_no, unnest(items) as x from orders where order_no is not null
         ), ordered as (
-            select order_no, list_sort([{'name': x.name, 'qty': x.qty} for x in items]) as dishes
-            from orders where order_no is not null
+            select order_no, list_sort(list({'name': printed, 'qty': x.qty})) as dishes
+            from item join printed_names on printed_names.name = x.name group by order_no
         )
         select format('receipt {} of order number {} lists {} instead of {}', receipt_id, order_no,
-            paper.dishes::varchar, ordered.dishes::varchar)
-        from paper join ordered using (order_no) where paper.dishes <> ordered.dishes
+            paper.dishes::varchar, coalesce(ordered.dishes::varchar, 'nothing'))
+        from paper join orders using (order_no) left join ordered using (order_no)
+        where paper.dishes is distinct from ordered.dishes
         """,
     )
 
