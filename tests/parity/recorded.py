@@ -29,6 +29,7 @@ from o2o_sim.world import horizon_s
 CALLS = (
     *("accept", "reject", "ready", "redeem", "rider_online", "rider_offline", "picked_up", "delivered", "review"),
     *("open_leads", "my_leads", "claim", "visit", "sign", "extend"),
+    *("next_ticket", "fetch_ticket", "ticket_result"),
 )
 """Calls of the port that are written down."""
 

@@ -68,6 +68,8 @@ class Twin:
         self.epoch = world.clock.now()
         self.orders: dict[int, dict[str, Any]] = {}
         """The answer to each order that was taken, by intent."""
+        self._tokens: dict[str, str] = {}
+        """The model's tokens of tickets -> the platform's."""
         self._recorded = recorded
         self._intents: dict[int, Any] = {intent.intent_id: intent for intent in recorded.trace.intents()}
         self._verb = {name: getattr(self, f"_{name}", None) for name in ("place", "callback", "unpaid", "no_rider")}
@@ -75,7 +77,11 @@ class Twin:
     @classmethod
     async def of(cls, world: Any, recorded: Any) -> Twin:
         """Set the platform up with the run's merchants, accounts, coupons, deals and leads."""
-        printers = {merchant.merchant_id: DEAD for merchant in recorded.city.merchants}
+        apps = recorded.scenario.printing.age == "app_printer"
+        printers = {
+            merchant.merchant_id: f"app://m{merchant.merchant_id}" if apps else DEAD
+            for merchant in recorded.city.merchants
+        }
         bridge: Any = _Bridge(world)
         ids = await asyncio.to_thread(
             set_up, bridge, recorded.scenario, recorded.city, recorded.trace, printers, prefix=""
@@ -183,6 +189,38 @@ class Twin:
 
     async def _extend(self, bd: int, lead: int) -> httpx.Response:
         return await self._lead(bd, lead, "extend", {})
+
+    async def _next_ticket(self, merchant: int) -> httpx.Response:
+        """As the live port reads the answer: the token and the trace's number of the order."""
+        answer = await self._get(self.ids.merchant_tokens[merchant], f"{self._shop(merchant)}/tickets/next")
+        if answer.status_code == 204:
+            return httpx.Response(204, json={})
+        if not answer.is_success:
+            return answer
+        shown = answer.json()
+        number = int(shown["order_ref"].removeprefix("intent-"))
+        self._tokens[str(number)] = shown["token"]
+        return httpx.Response(200, json={"token": str(number), "order_id": number})
+
+    async def _fetch_ticket(self, merchant: int, token: str) -> httpx.Response:
+        """As the live port reads the answer, its bytes aside: what is on paper is other tests' business."""
+        answer = await self._post(
+            self.ids.merchant_tokens[merchant],
+            f"{self._shop(merchant)}/tickets/{self._tokens.get(token, 'o2o-0')}/fetch",
+            {},
+        )
+        return (
+            httpx.Response(200, json={"job": [line["text"] for line in answer.json()["lines"]]})
+            if answer.is_success
+            else answer
+        )
+
+    async def _ticket_result(self, merchant: int, token: str, code: str | None) -> httpx.Response:
+        path = f"{self._shop(merchant)}/tickets/{self._tokens.get(token, 'o2o-0')}/result"
+        return await self._post(self.ids.merchant_tokens[merchant], path, {"code": code})
+
+    def _shop(self, merchant: int) -> str:
+        return f"/merchants/{self.ids.merchants[merchant]}"
 
     # HTTP -----------------------------------------------------------------------------------------------------------
 

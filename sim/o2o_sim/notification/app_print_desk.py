@@ -88,7 +88,7 @@ class AppPrintDesk(PrintDesk):
     def _fetched(self, merchant_id: int, token: str) -> Reply:
         ticket = self._its(merchant_id, token)
         if ticket is None:
-            return NOT_FOUND
+            return _OVERTAKEN
         if ticket.state is TicketState.OFFERED:
             self._step(ticket, TicketEvent.CLAIM)
             ticket.attempts += 1
