@@ -53,8 +53,8 @@ ANSWER_S = 5.0
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.05, 5.0
 PROVEN_S = 5.0
 """A connection that has lasted so long was a good one: the next is tried after the first pause again."""
-INFLIGHT = 1000
-"""Jobs that may wait for the broker's acknowledgement."""
+INFLIGHT = 200
+"""Messages that wait for the broker's acknowledgement at most; others wait for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +180,11 @@ class Broker:
             keepalive=KEEPALIVE_S,
             timeout=ANSWER_S,
             max_inflight_messages=INFLIGHT,
+            max_concurrent_outgoing_calls=INFLIGHT,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             tls_context=ssl.create_default_context() if url.tls else None,
         )
-        client.pending_calls_threshold = INFLIGHT
+        client.pending_calls_threshold = INFLIGHT  # it warns of more
         async with client:
             await client.subscribe([(topic, star.QOS if topic.endswith(star.RESULT) else 0) for topic in star.HEARD])
             self._client = client
