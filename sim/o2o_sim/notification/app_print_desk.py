@@ -42,7 +42,9 @@ class AppPrintDesk(PrintDesk):
         self._apps = app_inbox
         self._by_token: dict[str, Ticket] = {}
         printers = [lane.printer for lane in self.lanes]
-        self.attached = ModelledPrinters(desk.env, desk.tempo, printers, faults, self.receipts, merchant_inbox)
+        self.attached = ModelledPrinters(
+            desk.env, desk.tempo, printers, faults, self.receipts, merchant_inbox, self._met_by
+        )
 
     def _published(self, ticket: Ticket, _: Event) -> None:
         order = ticket.order
@@ -113,6 +115,8 @@ class AppPrintDesk(PrintDesk):
         late = ticket.state is TicketState.UNCONFIRMED
         self._step(ticket, TicketEvent.LATE_RESULT if late else TicketEvent.PRINT)
         ticket.printed = now
+        if ticket.met is not None:
+            ticket.met.answered = now
         if not late:
             ticket.code = None
         return OK
@@ -129,6 +133,11 @@ class AppPrintDesk(PrintDesk):
         self._step(ticket, TicketEvent.TIME_OUT)
         ticket.code = "no_result"
         self._tell(ticket, verdict.escalate)
+
+    def _met_by(self, order_id: int, repair_s: float) -> None:
+        ticket = self._catalogue.orders[order_id].ticket
+        assert ticket is not None, "nobody prints an order that has no ticket"
+        self._meet(ticket, repair_s)
 
     def _its(self, merchant_id: int, token: str) -> Ticket | None:
         ticket = self._by_token.get(token)

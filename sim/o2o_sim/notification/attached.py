@@ -31,33 +31,44 @@ class ModelledPrinters:
         faults: FaultDraws,
         receipts: list[Receipt],
         merchant_inbox: Callable[[int], Store],
+        met: Callable[[int, float], object],
     ) -> None:
+        """`met(order_id, repair_s)` is told of each fault that a ticket meets, in run seconds."""
         self._env = env
         self._tempo = tempo
         self._printers = printers
         self._faults = faults
         self._receipts = receipts
         self._inbox = merchant_inbox
-        self._met: set[int] = set()
+        self._on_met = met
+        self._tried: set[int] = set()
 
     def trouble(self, merchant_id: int, order_id: int) -> str | None:
         """What the app shows; the order's own fault begins when its ticket's turn comes."""
-        printer = self._printers[merchant_id]
-        fault = self._faults.fault(order_id)
-        if order_id not in self._met:
-            self._met.add(order_id)
-            if fault in (PrinterFault.PAPER_END, PrinterFault.OFFLINE):
-                printer.meet(fault, self._tempo.run_s(self._faults.repair_s(order_id)))
+        printer, fault = self._printers[merchant_id], self._faults.fault(order_id)
+        if order_id not in self._tried:
+            self._tried.add(order_id)
+            if fault is not None and self._faults.before(order_id):
+                repair_s = self._repair_s(order_id)
+                self._on_met(order_id, repair_s)
+                printer.meet(fault, repair_s)
         trouble = printer.trouble()
         return None if trouble is None else str(trouble)
 
     def put_out(self, merchant_id: int, order_id: int, job: Any) -> Event:
         """Print the laid-out ticket `job`."""
         printer, answer = self._printers[merchant_id], self._env.event()
-        repair_s = self._tempo.run_s(self._faults.repair_s(order_id))
-        length_mm = ticket_mm(printer.mechanism, job)
-        printer.put_out(length_mm, repair_s, partial(self._out, printer, order_id, job, answer))
+        repair_s = self._repair_s(order_id)
+        fault = None if self._faults.before(order_id) else self._faults.fault(order_id)
+        if fault is not None:
+            self._on_met(order_id, repair_s)
+        out = partial(self._out, printer, order_id, job, answer)
+        after_mm = self._faults.after_mm(order_id)
+        printer.put_out(ticket_mm(printer.mechanism, job), repair_s, out, fault=fault, after_mm=after_mm)
         return answer
+
+    def _repair_s(self, order_id: int) -> float:
+        return self._tempo.run_s(self._faults.repair_s(order_id))
 
     def _out(self, printer: Printer, order_id: int, job: Any, answer: Event, printed_mm: float, whole: bool) -> None:
         if printed_mm > 0.0:

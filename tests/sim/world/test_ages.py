@@ -149,12 +149,21 @@ def test_an_attached_printer_without_paper_is_mended_by_the_same_hands(told: Any
     assert note["staff_s"] == pytest.approx(8.5 + 10.0 * polls)
 
 
+def test_a_torn_ticket_of_an_attached_printer_fails_and_is_told(told: Any, row: Any) -> None:
+    run = told("app_printer", {}, faults={"paper_end": 1.0, "torn_share": 1.0, "repair_mean_s": 30.0})
+    ticket, met = row(run, "tickets"), row(run, "printer_faults")
+    assert (ticket["state"], ticket["code"], ticket["escalation"]) == ("failed", "paper_end", "app")
+    assert (met["kind"], met["answered"]) == ("paper_end", None)
+    assert [receipt["complete"] for receipt in rows(run, "receipts")] == [False]
+
+
 def test_a_lost_answer_of_an_attached_printer_is_never_printed_twice(told: Any, row: Any) -> None:
     run = told("app_printer", {}, faults={"lost_ack": 1.0})
     ticket, order = row(run, "tickets"), row(run, "orders")
     assert (ticket["state"], ticket["code"], ticket["escalation"]) == ("unconfirmed", "no_result", "app")
     assert len(rows(run, "receipts")) == 1
     assert order["cooking"] - order["paid"] < 20  # from the paper
+    assert [met["kind"] for met in rows(run, "printer_faults")] == ["lost_ack"]
 
 
 @pytest.mark.parametrize("age", ["phone", "app"])
