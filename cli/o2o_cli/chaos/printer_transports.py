@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from typing import Any
 from o2o_cli.chaos.printer_apps import apps
 from o2o_cli.errors import UsageError
 from o2o_cli.jobs.serving import Site, bind, served, url_of
+from o2o_cli.up.mqtt_broker import find_mosquitto, write_config
 from o2o_cli.up.ports import free_ports
 from o2o_devices.cloud.attached import Attached
 from o2o_devices.cloud.cloudprnt import CloudPrntPrinter
@@ -120,13 +120,10 @@ def _epson(place: Place) -> FrontFactory:
 @asynccontextmanager
 async def _broker(folder: Path) -> AsyncIterator[Place]:
     """A mosquitto of the campaign's own. Raises UsageError without one."""
-    program = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-    if program is None:
-        raise UsageError("--transport cloudprnt-mqtt: there is no mosquitto here (Debian: mosquitto)")
+    program = find_mosquitto()
     (port,) = free_ports(1)
     config = folder / "mosquitto.conf"
-    lines = (f"listener {port} 127.0.0.1", "allow_anonymous true", "max_queued_messages 100000", "user root")
-    config.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_config(config, port, folder)
     with (folder / "mosquitto.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(program, "-c", str(config), stdout=log, stderr=log)
     try:

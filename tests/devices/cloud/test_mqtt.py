@@ -457,6 +457,48 @@ def test_switched_off_properly_it_says_so(broker: OwnMosquitto) -> None:
     run(test())
 
 
+def test_a_memory_that_needs_power_prints_again(broker: OwnMosquitto) -> None:
+    async def test() -> None:
+        async with kitchen_of(broker, keeps_tokens=False) as (kitchen, server):
+            await server.job("t1")
+            await until(lambda: server.results)
+            kitchen.control.power_cut()
+            kitchen.control.power_on()
+            await until(lambda: server.all("client-will") and kitchen.front.connected)
+            await server.job("t1")
+            await until(lambda: len(server.results) == 2)
+            assert len(kitchen.paper) == 2
+
+    run(test())
+
+
+@pytest.mark.parametrize("answer", [b"", b"\x20\x02\x00\x05", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_a_broker_that_is_none_is_left_and_tried_again(broker: OwnMosquitto, answer: bytes) -> None:
+    """One that does not answer, one that refuses us (not authorized), and no broker at all."""
+
+    async def test() -> None:
+        visits = 0
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal visits
+            visits += 1
+            with contextlib.suppress(OSError):
+                while await reader.read(4096):
+                    writer.write(answer)
+            writer.close()
+
+        listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+        where = Account("127.0.0.1", listening.sockets[0].getsockname()[1])
+        kitchen = Kitchen(broker, FAST, server=where, keepalive_s=1)
+        await kitchen.front.start()
+        await until(lambda: visits >= 2)
+        assert not kitchen.front.connected
+        await kitchen.front.stop()
+        listening.close()
+
+    run(test())
+
+
 # --- its server -------------------------------------------------------------------------------------------------------
 
 
