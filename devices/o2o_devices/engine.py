@@ -252,6 +252,11 @@ class Engine:
             after = 0.0 if kind == "power_before" else fault.after_mm
             self._trip = (self.mechanism.total_mm + after, kind, fault.repair_s)
 
+    @property
+    def astray(self) -> bool:
+        """It prints pictures as text, whatever is sent, until its power is cycled."""
+        return self._interpreter is not None and self._interpreter.astray
+
     def order_fault(self, fault: TicketFault) -> None:
         """The next ticket that is not in print yet meets this fault, whatever the plan says."""
         self._next_faults = [*(self._next_faults or ()), fault]

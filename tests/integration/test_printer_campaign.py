@@ -62,6 +62,18 @@ def test_a_printer_that_polls_tells_late_and_is_believed(tmp_path: Path, capsys:
     assert lost["printed"] == lost["late"]
 
 
+def test_garbage_after_a_picture_costs_tickets_and_no_order(tmp_path: Path, capsys: Any) -> None:
+    """The paper ends in mid-raster on cheap printers: what comes after is garbage until somebody cycles the power."""
+    out, faults = tmp_path / "told.json", {"paper_end": 0.3}
+    code = run_printers("tcp9100", ORDERS, 7, faults, PRINTERS, pictures=True, json=out, quiet=True)  # type: ignore[arg-type]
+    said = capsys.readouterr().out
+    figures = json.loads(out.read_text())["figures"]
+    assert (code, figures["problems"]) == (0, []), said
+    assert figures["power_cycled"] > 0
+    assert figures["tickets"]["unconfirmed"] >= figures["power_cycled"]
+    assert "garbage" in said
+
+
 def test_an_unknown_transport_is_a_mistake_of_the_command_line() -> None:
     with pytest.raises(UsageError, match="pigeon: there are tcp9100"):
         run_printers("pigeon", 1, 7, {}, 1, quiet=True)

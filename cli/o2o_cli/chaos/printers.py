@@ -46,6 +46,10 @@ ACK_S = 3.0
 """The platform waits so long for an answer; some repairs take less, some more: answers come in time, and late."""
 REPAIRS_S = (0.5, 6.0)
 DEADLINE_S = 180.0
+PICTURE_MM = (1.0, 19.0)
+"""Inside of the picture at a ticket's head."""
+GARBAGE_S = 1.5
+"""Somebody notices that a printer prints garbage so long after it has paper again, and cycles its power."""
 FAST = Profile(mm_s=1500.0, cut_s=0.02)
 """Faster than any: a campaign is about faults, and a thousand tickets are to be out in minutes."""
 Progress = Callable[[str, float], None]
@@ -53,11 +57,15 @@ Row = dict[str, Any]
 
 
 class Plan:
-    """Which ticket of which printer meets which fault: a function of seed, printer and ticket alone."""
+    """Which ticket of which printer meets which fault: a function of seed, printer and ticket alone.
 
-    def __init__(self, shares: dict[Kind, float], seed: int) -> None:
+    pictures: tickets begin with one, and half of the paper ends come in its middle.
+    """
+
+    def __init__(self, shares: dict[Kind, float], seed: int, *, pictures: bool = False) -> None:
         self._chances = Chances(shares, seed=seed)
         self._seed = seed
+        self._pictures = pictures
 
     def __call__(self, printer_id: int, ticket: int) -> TicketFault | None:
         """Somewhere on the ticket, repaired sooner or later than the platform waits."""
@@ -66,7 +74,10 @@ class Plan:
             return None
         drawn = hashlib.blake2b(f"{self._seed}/repair/{printer_id}/{ticket}".encode(), digest_size=8).digest()
         share = int.from_bytes(drawn, "big") / 2**64
-        return replace(fault, repair_s=REPAIRS_S[0] + share * (REPAIRS_S[1] - REPAIRS_S[0]))
+        after_mm = fault.after_mm
+        if self._pictures and fault.kind == "paper_end" and drawn[-1] % 2:
+            after_mm = PICTURE_MM[0] + share * (PICTURE_MM[1] - PICTURE_MM[0])
+        return replace(fault, after_mm=after_mm, repair_s=REPAIRS_S[0] + share * (REPAIRS_S[1] - REPAIRS_S[0]))
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,8 @@ class Options:
     printers: int = PRINTERS
     database: str | None = None
     redis: str | None = None
+    pictures: bool = False
+    """Tickets begin with a picture, and the printers are of the kind that goes astray when the paper ends in one."""
 
     @property
     def settings(self) -> Settings:
@@ -100,6 +113,7 @@ class Options:
             print_offer_s=6.0,
             print_result_s=2 * ACK_S,
             sweep_interval_s=0.5,
+            print_logo=self.pictures,
         )
 
 
@@ -113,6 +127,8 @@ class Outcome:
     ended: float = 0.0
     """Unix time at which everything was read."""
     deadline_s: float = DEADLINE_S
+    cycled: int = 0
+    """Printers whose power was cycled because they printed garbage."""
     sides: Sides | None = None
 
 
@@ -166,6 +182,8 @@ async def campaign(options: Options, progress: Progress) -> Outcome:
         paper = Paper()
         place.platform_url = settings.public_url
         fleet = await stack.enter_async_context(_fleet(options, place, paper))
+        staff = asyncio.create_task(_watch_paper(fleet, outcome))
+        stack.callback(staff.cancel)
         world = await asyncio.to_thread(_world, settings, options, fleet, progress)
         if options.transport.beside is not None:
             admin = await asyncio.to_thread(AdminClient, settings.public_url, settings.admin_password)
@@ -200,8 +218,27 @@ async def campaign(options: Options, progress: Progress) -> Outcome:
 
 def _fleet(options: Options, place: Place, paper: Paper) -> Fleet:
     front = None if options.transport.front is None else options.transport.front(place)
-    specs = [PrinterSpec(number, FAST, front=front) for number in range(options.printers)]
-    return Fleet(specs, on_paper=paper.out, plan=Plan(options.shares, options.seed), on_met=paper.met)
+    profile = replace(FAST, on_paper_end="garbage") if options.pictures else FAST
+    specs = [PrinterSpec(number, profile, front=front) for number in range(options.printers)]
+    plan = Plan(options.shares, options.seed, pictures=options.pictures)
+    return Fleet(specs, on_paper=paper.out, plan=plan, on_met=paper.met)
+
+
+async def _watch_paper(fleet: Fleet, outcome: Outcome) -> None:
+    """Cycle the power of printers that print garbage, as whoever stands beside them would."""
+    since: dict[int, float] = {}
+    while True:
+        now = fleet.now()
+        for number in range(len(fleet)):
+            printer = fleet.printer(number)
+            if not printer.astray or printer.status(now).paper_end or not printer.mechanism.powered:
+                since.pop(number, None)
+            elif now - since.setdefault(number, now) >= GARBAGE_S:
+                outcome.cycled += 1
+                control = fleet.control(number)
+                control.power_cut()
+                asyncio.get_running_loop().call_later(1.0, control.power_on)
+        await asyncio.sleep(0.25)
 
 
 @asynccontextmanager

@@ -43,6 +43,13 @@ def printers(
             "--faults", metavar="FAULT=SHARE,...", help=f"Default: {EACH:g} of tickets each, of {', '.join(KINDS)}."
         ),
     ] = None,
+    pictures: Annotated[
+        bool,
+        typer.Option(
+            "--pictures",
+            help="Tickets begin with a picture (tcp9100); cheap printers whose paper ends in it print garbage after.",
+        ),
+    ] = False,
     count: Annotated[int, typer.Option("--printers", min=1, max=2000, help="Merchants, with a printer each.")] = 40,
     database: Annotated[
         str | None, typer.Option("--database", metavar="URL", help="An empty database (default: a SQLite file).")
@@ -56,8 +63,9 @@ def printers(
     Example: o2o chaos printers --transport tcp9100 --orders 1000 --seed 7
     """
     shares: dict[Kind, float] = parse_shares(faults) if faults else dict.fromkeys(KINDS, EACH)
+    servers = {"database": database, "redis": redis}
     if code := run_printers(
-        transport, orders, seed, shares, count, database=database, redis=redis, json=json, quiet=quiet
+        transport, orders, seed, shares, count, **servers, pictures=pictures, json=json, quiet=quiet
     ):
         raise typer.Exit(code)
 
@@ -71,6 +79,7 @@ def run_printers(
     *,
     database: str | None = None,
     redis: str | None = None,
+    pictures: bool = False,
     json: Path | None = None,
     quiet: bool = False,
 ) -> int:
@@ -80,7 +89,7 @@ def run_printers(
 
     way = named(transport)
     folder = Path(tempfile.mkdtemp(prefix="o2o-printers-"))
-    options = Options(way, orders, seed, folder, shares, count, database, redis)
+    options = Options(way, orders, seed, folder, shares, count, database, redis, pictures)
     problems: list[str] | None = None
     try:
         with console.phases(quiet=quiet) as progress:
@@ -147,6 +156,7 @@ def figures_of(options: Options, outcome: Outcome, verdicts: list[Verdict]) -> d
         "papers": len(sides.papers),
         "whole_papers": sum(row["complete"] for row in sides.papers),
         "faults": {one.kind: one.to_json() for one in tally(tables(sides))},
+        "power_cycled": outcome.cycled,
         "unrest": outcome.unrest,
         "verdicts": [verdict.to_json() for verdict in verdicts],
         "problems": problems,
@@ -168,6 +178,8 @@ def tell(figures: dict[str, Any], verdicts: list[Verdict]) -> None:
     console.out.print(f"{figures['placed']:,} orders placed, {figures['paid']:,} paid in {figures['seconds']:.1f} s")
     console.out.print(f"tickets: {tickets}; at rest after {figures['rest_s']:.1f} s")
     console.out.print(f"{figures['papers']:,} pieces of paper, {figures['whole_papers']:,} whole")
+    if figures["power_cycled"]:
+        console.out.print(f"{figures['power_cycled']:,} printers printed garbage until their power was cycled")
     for verdict in verdicts:
         if not verdict.ok:
             console.out.print(f"BROKEN {verdict.name}: {verdict.promise} ({verdict.violations} of {verdict.checked})")

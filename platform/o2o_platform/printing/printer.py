@@ -30,6 +30,7 @@ from o2o_platform.printing.drivers import Answer, Connection, Driver, Link, Prin
 from o2o_platform.printing.drivers.registry import driver_of
 from o2o_platform.printing.drivers.tcp9100 import within
 from o2o_platform.printing.job import Job, ticket_of
+from o2o_platform.printing.media.escpos import with_logo
 
 log = logging.getLogger("o2o.platform.printing")
 
@@ -178,6 +179,8 @@ class Printer:
         ticket_id = job.ticket_id
         try:
             data = driver.media(ticket_of(job, settings.timezone_offset_s), job.width, self._link(job.order_id))
+            if settings.print_logo and driver.scheme == "tcp":
+                data = with_logo(data)
         except Exception:  # nothing was sent; a ticket that cannot be drawn today cannot be drawn tomorrow
             log.exception("ticket %s cannot be rendered", ticket_id)
             await book.fail(waiting, "not_printable")
