@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from o2o_domain import rules
+from o2o_domain.decisions import Decision
 from o2o_results.audit import audit, clean
 from o2o_results.notification import notification
 from o2o_scenarios.schema import Scenario
@@ -269,3 +271,20 @@ def test_nobody_draws_luck_where_a_cloud_printer_prints(town: Any, intents: Any,
     scenario, city = town({})
     run = simulate(scenario, city, intents(city, {}))
     assert run.tables["notifications"].num_rows == 0
+
+
+@pytest.mark.parametrize("age", ["phone", "app", "app_printer"])
+def test_every_decision_of_an_age_is_the_rules(town: Any, intents: Any, age: str) -> None:
+    busy = {
+        "phone": PHONE | {"busy_share": 0.8, "redial_s": 60.0},
+        "app": APP | {"look_mean_s": 150.0 if age == "app_printer" else 400.0},
+    }
+    scenario, city = town({"printing": {"age": age, "faults": {"lost_ack": 1.0}, **busy}})
+    trace = intents(city, *({"intended_s": 20.0 * number} for number in range(12)))
+    log = simulate(scenario, city, trace, decisions=True).tables["decisions"].to_pylist()
+    asked = {row["rule"] for row in log}
+    by_hand = {"phone": {"notification.after_call", "notification.overdue"}, "app": {"notification.overdue"}}
+    assert asked >= {"tickets.step"} | by_hand.get(age, {"tickets.at_deadline", "tickets.after_failure"})
+    for row in log:
+        logged = Decision(row["rule"], row["input"], row["output"])
+        assert rules.replay(logged) == logged
