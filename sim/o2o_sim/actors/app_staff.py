@@ -8,6 +8,7 @@ printer is the merchant's own. The same in the model and live.
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from simpy import Event
 
@@ -37,7 +38,7 @@ class AppStaff:
             message: TicketWaiting = yield inbox.get()
             if self._heard(message).noticed is not None:
                 continue  # printed when somebody looked for another
-            yield self._city(self._draws.look[message.order_id] * printing.app.look_mean_s)
+            yield from self._unlooked(message)
             opening_s = printing.app.open_s
             yield self._city(opening_s)
             while True:
@@ -49,6 +50,25 @@ class AppStaff:
                     yield self._city(printing.attached.mend_poll_s)
                 else:
                     break
+
+    def _unlooked(self, message: TicketWaiting) -> Steps:
+        """It rings, for one order and then for others, until somebody looks for one of them."""
+        env, inbox = self._scene.env, self._scene.port.app_inbox(self._merchant_id)
+        look_at = self._looked_for_at(message)
+        while env.now < look_at:
+            rings = inbox.get()
+            yield rings | env.timeout(look_at - env.now)
+            if not rings.triggered:
+                rings.cancel()
+                return
+            other: Any = rings.value
+            self._heard(other)
+            look_at = min(look_at, self._looked_for_at(other))
+
+    def _looked_for_at(self, message: TicketWaiting) -> float:
+        """When somebody would look because of this order alone."""
+        look_s = self._draws.look[message.order_id] * self._scene.scenario.printing.app.look_mean_s
+        return message.at + self._scene.tempo.run_s(look_s)
 
     def _next(self, opening_s: float) -> Steps:
         """Print the next ticket, if there is one. `opening_s`: work that was done before, for the first of a look."""

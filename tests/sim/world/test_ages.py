@@ -126,6 +126,15 @@ def test_with_a_printer_staff_open_the_app_tap_and_tear(told: Any, row: Any) -> 
     assert receipt["complete"]
 
 
+def test_whoever_looks_first_prints_for_all(told: Any, town: Any) -> None:
+    scenario, _ = town({})
+    look = PeopleDraws(scenario.printing.staff, scenario.seed, 3).look
+    run = told("app_printer", {}, {}, {"intended_s": 10.0}, app=APP | {"look_mean_s": 60.0})
+    looked_s = min(look[0] * 60.0, look[1] * 60.0, 10.0 + look[2] * 60.0)
+    first = min(note["noticed"] - note["told"] for note in rows(run, "notifications")[:2])
+    assert first == pytest.approx(looked_s + 3.0, abs=0.5)
+
+
 def test_one_look_prints_all_that_wait_one_after_the_other(told: Any) -> None:
     run = told("app_printer", {}, {}, attached={"tap_s": 2.5, "tear_s": 3.0})
     notes = rows(run, "notifications")
