@@ -78,6 +78,7 @@ class PhoneSpec(Spec):
     customer_s: NonNegativeFloat = 25.0
     """Name, telephone and address are said and written. Assumed: some 25 characters and digits at one a second."""
     redial_s: PositiveFloat = 60.0
+    """Pause before a call that came to nothing is made again. Assumed: a caller has other calls to make."""
     max_calls: PositiveInt = 5
     """After so many calls to the shop, or when the deadline comes, the owner's own phone is called. Assumed."""
     copying: CopyingSpec = CopyingSpec(wrong_dish=0.015, wrong_quantity=0.008, missed_line=0.006, missed_order=0.005)
