@@ -60,6 +60,7 @@ class Printer:
         self._used = 0.0
         self.missed_at: float | None = None
         """When a ticket of this printer was last left in the table; None: all of them are here."""
+        self._answered: int | None = None  # the ticket in hand, if its answer came when nobody waited any more
         self.in_hand: int | None = None
         """The ticket that is being tried."""
 
@@ -208,8 +209,14 @@ class Printer:
             if self._lines.wanted(200):
                 self._tell(job, answer.name.lower(), self._used - rendered)
             return
+        if self._has_answered(ticket_id) and delivered is not None:  # while it was asked why it had not
+            await self._insist(partial(book.printed, job, rendered, delivered, clock.now()))
+            self._tell(job, "printed", clock.now() - rendered)
+            return
         await self._insist(partial(book.silent, ticket_id, code, rendered, delivered))
         self._tell(job, code, clock.now() - rendered)
+        if self._has_answered(ticket_id):  # while that was written
+            await self._insist(partial(book.late, ticket_id))
 
     def _tell(self, job: Job, outcome: str, took_s: float) -> None:
         """The attempt's line."""
@@ -259,7 +266,13 @@ class Printer:
         return "silent" if trouble in (None, PrintOutcome.BROKEN_BEFORE_SEND) else str(trouble)
 
     def _late(self, ticket_id: int) -> None:
-        self._spawn(self._book.late(ticket_id))
+        if ticket_id == self.in_hand:  # it is no late result yet: the attempt is still being written down
+            self._answered = ticket_id
+        else:
+            self._spawn(self._book.late(ticket_id))
+
+    def _has_answered(self, ticket_id: int) -> bool:
+        return self._answered == ticket_id
 
     def _link(self, order_id: int) -> str:
         return f"{self._ctx.settings.public_url}/orders/{order_id}"

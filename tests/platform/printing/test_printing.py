@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from o2o_domain.ticket_layout import parse
+from o2o_platform.printing.book import UnitsBook
+from o2o_platform.printing.printer import Printer
 
 pytestmark = pytest.mark.anyio
 
@@ -73,6 +75,30 @@ async def test_silence_is_unconfirmed_never_sent_again_and_told_to_the_merchant(
     peer.answer_late()
     await eventually(lambda: state_is(tickets, "printed", "printed"))
     assert len(peer.tickets) == 2
+
+
+@pytest.mark.parametrize("when", ["while it is asked why", "while silence is written"])
+async def test_an_answer_that_comes_as_it_is_given_up_is_not_lost(
+    world: Any, peer: Any, printer_at: Any, tickets: Any, eventually: Any, monkeypatch: Any, when: str
+) -> None:
+    """A14: between the time-out and what is written of it the answer belongs to nobody else."""
+    peer.answers = False
+    place, name = (Printer, "_why_silent") if when == "while it is asked why" else (UnitsBook, "silent")
+    given_up = getattr(place, name)
+
+    async def answered_meanwhile(self: Any, *told: Any) -> Any:
+        peer.answer_late()
+        await asyncio.sleep(0.1)
+        return await given_up(self, *told)
+
+    monkeypatch.setattr(place, name, answered_meanwhile)
+    shop, user = await world.shop(printer=printer_at(peer)), await world.actor("consumer")
+    await world.paid(user, shop)
+    await eventually(lambda: as_check(peer.unanswered))
+    world.clock.advance(20.0)
+    (row,) = await eventually(lambda: state_is(tickets, "printed"))
+    assert row["printed"] is not None
+    assert len(peer.tickets) == 1
 
 
 async def as_check(value: Any) -> Any:
