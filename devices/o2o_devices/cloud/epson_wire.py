@@ -2,8 +2,8 @@
 
 Decides what of a server's answer is a job, what is refused as a whole, and what is dropped without a word. Sources:
 Server Direct Print User's Manual (TM-DT pages 37 to 53, TM-T20II-i pages 27 to 47); that an answer in another wrapping
-is dropped silently was found on a TM-m30III (wcpos/woocommerce-pos PR 1697). Status words: ePOS-Print XML User's Manual,
-TM-T20II-i page 64; the bits above them (0x0F000014) are those of the manuals' examples.
+is dropped silently was found on a TM-m30III (wcpos/woocommerce-pos PR 1697). Status words: ePOS-Print XML User's
+Manual, TM-T20II-i page 64; the bits above them (0x0F000014) are those of the manuals' examples.
 """
 
 from __future__ import annotations
