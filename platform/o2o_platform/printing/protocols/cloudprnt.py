@@ -130,7 +130,10 @@ class _Server:
 
     async def _answer(self, told: wire.Poll, found: Record) -> bytes:
         ctx, now = self._ctx, self._ctx.clock.now()
-        self._signs.note(found.id, now, told.text, wire.device(told.answers) if told.answers else None)
+        if told.answers:  # once in its life: it does not wait, as this process may be killed, and nobody asks again
+            await self._signs.tell(found.id, now, told.text, wire.device(told.answers))
+        else:
+            self._signs.note(found.id, now, told.text)
         out = None if found.out_id is None else token_of(found.out_id, found.out_attempts)
         follows = after_poll(
             told.told,

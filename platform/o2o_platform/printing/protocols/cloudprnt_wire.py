@@ -111,8 +111,8 @@ def credentials(header: str | None) -> tuple[str, str] | None:
     return (user, password) if colon else None
 
 
-def device(answers: Mapping[str, str]) -> str:
-    """What is kept of a printer's answers, JSON: as it said them, and its interval in seconds if that makes sense."""
+def device(answers: Mapping[str, str]) -> dict[str, Any]:
+    """What is kept of a printer's answers: as it said them, and its interval in seconds if that makes sense."""
     kept: dict[str, Any] = dict(answers)
     try:
         interval_s = float(answers.get("GetPollInterval", ""))
@@ -120,7 +120,7 @@ def device(answers: Mapping[str, str]) -> str:
         interval_s = 0.0
     if _INTERVAL_S[0] <= interval_s <= _INTERVAL_S[1]:
         kept["interval_s"] = interval_s
-    return msgspec.json.encode(kept).decode()
+    return kept
 
 
 def interval_in(detail: str | None, usual_s: float) -> float:
