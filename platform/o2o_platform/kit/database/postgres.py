@@ -51,6 +51,7 @@ AWAY_S = 10.0
 """A unit waits so long for a server that is away."""
 LEASE_POLL_S = 0.5
 
+_THIS_MACHINE = {"localhost", "127.0.0.1", "::1"}
 _SERIALIZATION = {"40001", "40P01"}
 _UNIQUE = "23505"
 _TOO_LARGE = {"22003"}
@@ -108,7 +109,7 @@ class PostgresDatabase(Database):
             self._url,
             isolation_level="AUTOCOMMIT",
             poolclass=NullPool,
-            connect_args={"server_settings": self._settings, "statement_cache_size": 1000, "timeout": 10.0},
+            connect_args=self._how(),
         )
         try:
             await bring_up_to_date(self._url)
@@ -132,9 +133,17 @@ class PostgresDatabase(Database):
             await self._engine.dispose()
 
     async def connect(self) -> asyncpg.Connection:
-        parts: dict[str, Any] = {"server_settings": self._settings, "statement_cache_size": 1000, "timeout": 10.0}
         plain = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
-        return await asyncpg.connect(plain, **parts)
+        return await asyncpg.connect(plain, **self._how())
+
+    def _how(self) -> dict[str, Any]:
+        """What the driver is told about every connection."""
+        how: dict[str, Any] = {"server_settings": self._settings, "statement_cache_size": 1000, "timeout": 10.0}
+        if (self._url.host or "localhost") in _THIS_MACHINE and not {"ssl", "sslmode"} & set(self._url.query):
+            # To ask for TLS first is a round trip; given up in the midst of it, the driver leaves an error that nobody
+            # can fetch.
+            how["ssl"] = False
+        return how
 
     async def write(self, unit: Callable[[Connection], T], *, long: bool = False, alone: str = "") -> T:
         """`long` makes no difference here: a long unit has a connection of its own like every other."""
