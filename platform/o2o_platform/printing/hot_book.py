@@ -4,7 +4,8 @@ Decides the two statements of the path from a queued ticket to a printed one. Wh
 together (`kit.batching`), in one statement and one transaction: a batch of claims returns all that is printed on the
 tickets; a batch of results writes their events along. Each row is guarded by what was known of it: a claim by the state
 `queued`, by the address that the printer's connection goes to, and by the slot that this dispatcher holds (`slots`); a
-result by the state `claimed`. So a claim is good for one sender only, whoever else believes to own the printer.
+result by the state `claimed`. So a claim is good for one sender only, whoever else believes to own the printer. The
+address is compared in a way that no index answers: many merchants may have one printer, and each is found by its id.
 
 A batch whose connection broke may have been committed, and is made again: a claim that is ours already, of the same
 instant, counts as made; a result that is written is not written twice. A batch spoiled by one of its tickets is halved
@@ -42,7 +43,7 @@ _CLAIM = f"""
         SET state = 'claimed', claimed = i.at, claimed_by = $6,
             attempts = t.attempts + CASE WHEN t.state = 'queued' THEN 1 ELSE 0 END
         FROM item i, merchants m, dispatch_slots s
-        WHERE t.id = i.id AND m.id = t.merchant_id AND m.printer_url = i.printer
+        WHERE t.id = i.id AND m.id = t.merchant_id AND (m.printer_url = i.printer) IS TRUE
           AND s.slot = t.merchant_id % {SLOTS} AND s.owner = $6
           AND (t.state = 'queued' OR (t.state = 'claimed' AND t.claimed_by = $6 AND t.claimed = i.at))
         RETURNING t.id, t.order_id, t.merchant_id, t.copy_no, i.committed, i.published,
