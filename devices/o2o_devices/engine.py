@@ -16,9 +16,9 @@ from o2o_devices.escpos.interpreter import Interpreter
 from o2o_devices.escpos.rest import Rest
 from o2o_devices.escpos.status import Status
 from o2o_devices.faults import FaultPlan, Kind, Met, OnMet, TicketFault
-from o2o_devices.marks import NEVER, SLACK_MM, Mark, OnPaper
+from o2o_devices.marks import NEVER, Mark, OnPaper
 from o2o_devices.mechanism import GENERIC_80, FaultCode, Mechanism, Printed, Profile
-from o2o_devices.receipt import Receipt
+from o2o_devices.receipt import SLACK_MM, Receipt
 from o2o_devices.spoiled import SPOIL
 
 

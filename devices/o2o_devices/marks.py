@@ -12,7 +12,6 @@ from o2o_devices.receipt import Receipt
 OnPaper = Callable[[Receipt, float], None]
 """Called with each piece of paper and the instant at which it was out."""
 
-SLACK_MM = 1e-6
 NEVER = float("inf")
 
 

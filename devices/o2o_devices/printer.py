@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from o2o_devices.escpos import status as status_bytes
 from o2o_devices.escpos.events import ClearBuffers, Cut
-from o2o_devices.marks import NEVER, SLACK_MM, OnPaper
+from o2o_devices.marks import NEVER, OnPaper
+from o2o_devices.receipt import SLACK_MM
 from o2o_devices.troubles import SLOW_BYTES_S, Troubled
 
 __all__ = ["SLOW_BYTES_S", "OnPaper", "VirtualPrinter"]

@@ -11,6 +11,9 @@ from typing import Literal, NamedTuple
 
 from o2o_devices.dots import Picture
 
+SLACK_MM = 1e-3
+"""Lengths that differ by less are equal. A dot is a hundred times as long; and what is out at an instant is known no
+better, as clocks of machines that have been up for months have steps of nanoseconds."""
 Align = Literal["left", "center", "right"]
 Kind = Literal["text", "qr", "barcode", "image"]
 
@@ -105,6 +108,5 @@ class Receipt:
 
         A line counts when the head has passed all of its advance; half a line is not readable.
         """
-        slack = 1e-9
-        lines = tuple(line for line in self.lines if line.end_mm <= printed_mm + slack)
+        lines = tuple(line for line in self.lines if line.end_mm <= printed_mm + SLACK_MM)
         return Receipt(lines, printed_mm, None, self.unknown, code)

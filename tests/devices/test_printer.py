@@ -1,5 +1,7 @@
 """The whole printer on a given clock (A14): what comes out when, and what a fault leaves on paper."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -55,6 +57,18 @@ def test_the_answer_comes_when_the_paper_is_out_and_cut() -> None:
     assert bench.sent == [(3.5, ACK)]  # 20 mm at 10 mm/s and a cut of 0.5 s
     assert [(at, receipt.complete) for at, receipt in bench.paper] == [(3.5, True)]
     assert bench.texts == ["line 1|line 2|line 3|line 4"]
+
+
+@pytest.mark.parametrize("up_s", [0.0, 8192.0, 1e5, 1e7, 1e9])
+def test_where_a_ticket_is_torn_does_not_depend_on_how_long_the_machine_is_up(up_s: float) -> None:
+    """A clock's steps grow with it: at the very end of a line, two lines are two lines on any of them."""
+    for after_mm, lines in ((10.0, 2), (15.0, 3)):
+        fault = TicketFault("power_off", after_mm, 1.0)
+        bench = Bench(replace(SLOW, mm_s=200.0), plan={0: fault}.get)
+        bench.send(ticket(4), up_s + 1.0)
+        bench.run(up_s + 60.0)
+        ((_, receipt),) = bench.paper
+        assert receipt.text_lines == tuple(f"line {n}" for n in range(1, lines + 1))
 
 
 def test_the_model_and_the_printer_agree_on_the_time() -> None:
