@@ -107,7 +107,6 @@ _LOOK = Prepared(
 def register(app: FastAPI, ctx: Context, signs: Signs) -> None:
     """Add the routes."""
     server = _Server(ctx, signs)
-    ctx.printer_changed.append(server.forget)
     add = ctx.hot.add
     add(app, "POST", PATH, server.poll, PUBLIC, tag="printers")
     add(app, "GET", PATH, server.job, PUBLIC, tag="printers")
@@ -118,17 +117,18 @@ class _Server:
     def __init__(self, ctx: Context, signs: Signs) -> None:
         self._ctx = ctx
         self._signs = signs
-        self._asked: set[int] = set()
+        self._asked: set[tuple[int, str]] = set()  # merchant and MAC: another printer of the merchant's is another
 
     async def poll(self, request: Request, user: None) -> Response:
         """A printer says how it is, and asks for work."""
         told = wire.read_poll(await request.body())
         found = await self._who(request, told.mac)
         return Response(
-            wire.NO_JOB if found is None else await self._answer(told, found), media_type="application/json"
+            wire.NO_JOB if found is None else await self._answer(told, found, _url(request, told.mac)),
+            media_type="application/json",
         )
 
-    async def _answer(self, told: wire.Poll, found: Record) -> bytes:
+    async def _answer(self, told: wire.Poll, found: Record, url: str) -> bytes:
         ctx, now = self._ctx, self._ctx.clock.now()
         if told.answers:  # once in its life: it does not wait, as this process may be killed, and nobody asks again
             await self._signs.tell(found.id, now, told.text, wire.device(told.answers))
@@ -147,7 +147,7 @@ class _Server:
             self._tell(found.id, found.out_id, "unconfirmed", reason)
         if follows is not AfterPoll.OFFER:
             return wire.NO_JOB
-        if found.detail is None and not told.answers and self._first_time(found.id):
+        if found.detail is None and not told.answers and self._first_time(found.id, url):
             self._signs.note(found.id, now, told.text, NOTHING_SAID)
             return wire.questions()
         if found.head_id is None:
@@ -165,18 +165,14 @@ class _Server:
         age_s = now - found.out_claimed
         return job_gone(printing=told.printing, token=told.token, age_s=age_s, interval_s=interval_s)
 
-    def _first_time(self, merchant_id: int) -> bool:
-        """Whether this process has not asked the merchant's printer yet; soon the database knows for all of them."""
-        if merchant_id in self._asked:
+    def _first_time(self, merchant_id: int, url: str) -> bool:
+        """Whether this process has not asked this printer yet; soon the database knows for all of them."""
+        if (merchant_id, url) in self._asked:
             return False
         if len(self._asked) >= MAX_ASKED:
             self._asked.clear()
-        self._asked.add(merchant_id)
+        self._asked.add((merchant_id, url))
         return True
-
-    def forget(self, _conn: Connection, merchant_id: int, _now: float) -> None:
-        """The merchant has another printer."""
-        self._asked.discard(merchant_id)
 
     async def job(self, request: Request, user: None) -> Response:
         """The job that a printer was offered, in the medium it wants."""
